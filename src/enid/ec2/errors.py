@@ -1,0 +1,98 @@
+"""AWS's error codes. Every refusal is an :class:`AwsError`; raising one rolls the whole call back.
+
+Texts follow ``docs/`` of EC2 and what real AWS has been seen to answer.
+"""
+
+from __future__ import annotations
+
+
+class AwsError(Exception):
+    """A refusal: AWS's ``code``, a sentence for a person, and the HTTP status."""
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+
+
+def missing_parameter(name: str) -> AwsError:
+    return AwsError("MissingParameter", f"The request must contain the parameter {name}")
+
+
+def invalid_parameter_value(message: str) -> AwsError:
+    return AwsError("InvalidParameterValue", message)
+
+
+def invalid_parameter_combination(message: str) -> AwsError:
+    return AwsError("InvalidParameterCombination", message)
+
+
+def unsupported(message: str) -> AwsError:
+    return AwsError("UnsupportedOperation", message)
+
+
+def dependency_violation(message: str) -> AwsError:
+    return AwsError("DependencyViolation", message)
+
+
+def not_permitted(message: str) -> AwsError:
+    return AwsError("OperationNotPermitted", message)
+
+
+NOT_FOUND: dict[str, tuple[str, str]] = {
+    # prefix → (code, what AWS calls the thing in the sentence)
+    "vpc": ("InvalidVpcID.NotFound", "The vpc ID '{id}' does not exist"),
+    "subnet": ("InvalidSubnetID.NotFound", "The subnet ID '{id}' does not exist"),
+    "igw": ("InvalidInternetGatewayID.NotFound", "The internetGateway ID '{id}' does not exist"),
+    "vgw": ("InvalidVpnGatewayID.NotFound", "The vpnGateway ID '{id}' does not exist"),
+    "cgw": ("InvalidCustomerGatewayID.NotFound", "The customerGateway ID '{id}' does not exist"),
+    "vpn": ("InvalidVpnConnectionID.NotFound", "The vpnConnection ID '{id}' does not exist"),
+    "rtb": ("InvalidRouteTableID.NotFound", "The routeTable ID '{id}' does not exist"),
+    "rtbassoc": ("InvalidAssociationID.NotFound", "The association ID '{id}' does not exist"),
+    "sg": ("InvalidGroup.NotFound", "The security group '{id}' does not exist"),
+    "sgr": ("InvalidSecurityGroupRuleId.NotFound", "The security group rule ID '{id}' does not exist"),
+    "pl": ("InvalidPrefixListID.NotFound", "The prefix list ID '{id}' does not exist"),
+    "eni": ("InvalidNetworkInterfaceID.NotFound", "The networkInterface ID '{id}' does not exist"),
+    "eni-attach": ("InvalidAttachmentID.NotFound", "The attachment ID '{id}' does not exist"),
+    "eipalloc": ("InvalidAllocationID.NotFound", "The allocation ID '{id}' does not exist"),
+    "eipassoc": ("InvalidAssociationID.NotFound", "The association ID '{id}' does not exist"),
+    "i": ("InvalidInstanceID.NotFound", "The instance ID '{id}' does not exist"),
+    "ami": ("InvalidAMIID.NotFound", "The image id '[{id}]' does not exist"),
+    "key": ("InvalidKeyPair.NotFound", "The key pair '{id}' does not exist"),
+}
+
+MALFORMED: dict[str, str] = {
+    "vpc": "InvalidVpcID.Malformed",
+    "subnet": "InvalidSubnetID.Malformed",
+    "igw": "InvalidInternetGatewayId.Malformed",
+    "vgw": "InvalidVpnGatewayID.Malformed",
+    "cgw": "InvalidCustomerGatewayId.Malformed",
+    "vpn": "InvalidVpnConnectionID.Malformed",
+    "rtb": "InvalidRouteTableId.Malformed",
+    "rtbassoc": "InvalidRouteTableAssociationId.Malformed",
+    "sg": "InvalidGroupId.Malformed",
+    "sgr": "InvalidSecurityGroupRuleId.Malformed",
+    "pl": "InvalidPrefixListId.Malformed",
+    "eni": "InvalidNetworkInterfaceId.Malformed",
+    "eni-attach": "InvalidNetworkInterfaceAttachmentId.Malformed",
+    "eipalloc": "InvalidAllocationId.Malformed",
+    "eipassoc": "InvalidAssociationId.Malformed",
+    "i": "InvalidInstanceID.Malformed",
+    "ami": "InvalidAMIID.Malformed",
+}
+
+
+def not_found(prefix: str, id_: str) -> AwsError:
+    """The resource of this kind does not exist (for this account)."""
+    code, sentence = NOT_FOUND[prefix]
+    return AwsError(code, sentence.format(id=id_))
+
+
+def check_id(prefix: str, id_: str) -> str:
+    """``id_`` when it has the form ``prefix-`` + 8 or 17 hexadecimal digits; else AWS's ``…Malformed``."""
+    head, dash, tail = id_.rpartition("-")
+    if head == prefix and dash and len(tail) in (8, 17) and set(tail) <= set("0123456789abcdef"):
+        return id_
+    code = MALFORMED.get(prefix, "InvalidParameterValue")
+    raise AwsError(code, f'Invalid id: "{id_}" (expecting "{prefix}-...")')

@@ -1,0 +1,36 @@
+"""The table of operations: action name → function. The wire looks here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from enid.ec2.context import Context, Params, Result
+
+Function = Callable[[Context, Params], Result]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of a service's model."""
+
+    name: str
+    function: Function
+    reads: bool
+    """Runs in a read transaction: must not write."""
+    service: str
+
+
+OPERATIONS: dict[str, Operation] = {}
+
+
+def operation(name: str, *, reads: bool | None = None, service: str = "ec2") -> Callable[[Function], Function]:
+    """Register a function as the operation ``name``. ``Describe…`` and ``Get…`` only read unless told otherwise."""
+
+    def register(function: Function) -> Function:
+        assert name not in OPERATIONS, name
+        only_reads = name.startswith(("Describe", "Get")) if reads is None else reads
+        OPERATIONS[name] = Operation(name, function, only_reads, service)
+        return function
+
+    return register

@@ -1,0 +1,42 @@
+"""The one narrow interface between the reconciler and whatever carries packets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from enid.topology.records import Change, RecordKey, World
+
+GuestNamespace = Callable[[str], int | None]
+"""Instance id → an open file descriptor of its network namespace (owned by the callee), or None when it is gone."""
+
+Failures = Mapping[RecordKey, str]
+"""Keys that could not be carried out, each with the reason; everything else was."""
+
+
+class Fabric(Protocol):
+    """A driver. Every method may be called again after any failure: the fabric converges, it does not replay."""
+
+    def resync(self, world: World) -> Failures:
+        """Make the fabric equal ``world`` from whatever is there now (after a start, or to repair drift).
+
+        What is already right is left alone: running flows lose no packet.
+        """
+        ...
+
+    def apply(self, changes: Sequence[Change]) -> Failures:
+        """Carry out a batch. When it returns, every withdrawn port receives nothing more, and every new or changed one
+        carries packets. A port's old place is fenced before its new place is announced."""
+        ...
+
+    def tidy(self) -> bool:
+        """Do some deferred work (deleting devices nobody uses); true while more is left."""
+        ...
+
+    def close(self) -> None:
+        """Give file descriptors back; the data plane stays."""
+        ...
+
+    def destroy(self) -> None:
+        """Remove everything the driver ever made here."""
+        ...

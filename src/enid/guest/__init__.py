@@ -1,0 +1,1 @@
+"""What an instance is and sees: the sandbox, its network configuration, and the way into it."""

@@ -1,0 +1,1 @@
+"""The agent's loop: journal → affected records → fabric and guests → status."""

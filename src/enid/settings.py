@@ -1,0 +1,96 @@
+"""Every knob of enid, read from the environment (``ENID_…``) or given by the command line.
+
+Nothing else in the project reads the environment. Paths default to a system place for root and to the XDG places for
+an ordinary user, so that two users of one machine never meet.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Quotas(BaseModel):
+    """AWS's published default quotas (per account and region unless said otherwise)."""
+
+    vpcs: int = 5
+    subnets_per_vpc: int = 200
+    cidr_blocks_per_vpc: int = 5
+    internet_gateways: int = 5
+    route_tables_per_vpc: int = 200
+    routes_per_table: int = 50
+    security_groups: int = 2500
+    security_groups_per_interface: int = 5
+    rules_per_security_group: int = 60
+    network_interfaces: int = 5000
+    addresses: int = 5
+    vpn_gateways: int = 5
+    customer_gateways: int = 50
+    vpn_connections_per_gateway: int = 10
+
+
+def _default_state_dir() -> Path:
+    if os.geteuid() == 0:
+        return Path("/var/lib/enid")
+    return Path(os.environ.get("XDG_STATE_HOME", Path.home() / ".local/state")) / "enid"
+
+
+def _default_run_dir() -> Path:
+    if os.geteuid() == 0:
+        return Path("/run/enid")
+    return Path(os.environ.get("XDG_RUNTIME_DIR", f"/tmp/enid-{os.getuid()}")) / "enid"
+
+
+class Settings(BaseSettings):
+    """One object, made once by the command line and handed down."""
+
+    model_config = SettingsConfigDict(env_prefix="ENID_", env_nested_delimiter="__", frozen=True)
+
+    region: str = "us-east-1"
+    zones: tuple[str, ...] = ("a", "b", "c")
+    """Letters of the availability zones; the zone of ``us-east-1`` + ``a`` is ``us-east-1a``."""
+    state_dir: Path = Field(default_factory=_default_state_dir)
+    """Survives a reboot: the database, instances' disks and console logs."""
+    run_dir: Path = Field(default_factory=_default_run_dir)
+    """Does not survive a reboot: sockets, pinned namespaces, records of running sandboxes."""
+    database_url: str = ""
+    """SQLAlchemy URL; empty means SQLite in ``state_dir``."""
+    listen: str = "127.0.0.1"
+    port: int = 8773
+    host_id: str = "host-1"
+    public_pool: str = "198.18.0.0/15"
+    """Elastic IPs and auto-assigned public IPv4 addresses come from here."""
+    host_route: bool = True
+    """As root, give the host a route to the public pool, so that ``curl http://<EIP>`` works from the user's shell."""
+    settle_timeout: float = 2.0
+    """Seconds a call that moves an interface waits for the agent before answering with a transitional state."""
+    rootless: bool = False
+    quotas: Quotas = Quotas()
+
+    @property
+    def url(self) -> str:
+        """The database's SQLAlchemy URL."""
+        return self.database_url or f"sqlite:///{self.state_dir / 'store' / 'enid.db'}"
+
+    @property
+    def zone_names(self) -> tuple[str, ...]:
+        """``us-east-1a`` …"""
+        return tuple(self.region + letter for letter in self.zones)
+
+    @property
+    def instances_dir(self) -> Path:
+        """One directory per instance: disk, console log."""
+        return self.state_dir / "instances"
+
+    @property
+    def agent_socket(self) -> Path:
+        """Unix datagram socket the agent listens on; one byte means: look at the journal."""
+        return self.run_dir / "agent.sock"
+
+    @property
+    def api_socket(self) -> Path:
+        """Unix datagram socket the API listens on; one byte means: the agent wrote status back."""
+        return self.run_dir / "api.sock"

@@ -1,0 +1,51 @@
+"""The change journal: written with the rows, read by the agent, woken by a datagram.
+
+An entry names a key to look at again. It carries no instruction, so losing the order of two entries, or seeing one
+twice, does no harm.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from enid.store.tables import journal
+
+Kind = Literal["vpc", "subnet", "route_table", "security_group", "prefix_list", "network_interface", "instance", "site"]
+Key = tuple[Kind, str]
+
+
+def note(db: Connection, keys: Iterable[Key]) -> None:
+    """Add entries for ``keys`` to the transaction."""
+    rows = [{"kind": kind, "id": id_} for kind, id_ in dict.fromkeys(keys)]
+    if rows:
+        db.execute(insert(journal), rows)
+
+
+def after(db: Connection, seq: int, limit: int = 10_000) -> tuple[int, list[Key]]:
+    """The last sequence number seen and the distinct keys noted after ``seq``, oldest first."""
+    rows = db.execute(select(journal).where(journal.c.seq > seq).order_by(journal.c.seq).limit(limit)).all()
+    return (rows[-1].seq if rows else seq), list(dict.fromkeys((row.kind, row.id) for row in rows))
+
+
+def last(db: Connection) -> int:
+    """The newest sequence number."""
+    return db.execute(select(func.coalesce(func.max(journal.c.seq), 0))).scalar_one()
+
+
+def forget(db: Connection, seq: int) -> None:
+    """Drop the entries every agent has carried out."""
+    db.execute(delete(journal).where(journal.c.seq <= seq))
+
+
+def wake(path: Path) -> None:
+    """Nudge whoever listens at ``path``; silence when nobody does, since the journal keeps the news."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender:
+        try:
+            sender.sendto(b"!", str(path))
+        except OSError:
+            return

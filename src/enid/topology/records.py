@@ -1,0 +1,198 @@
+"""The records the fabric carries out. All frozen, all comparable: two equal records need no work.
+
+A :data:`World` maps a key to a record. The reconciler compiles the wanted records of the keys that changed and hands
+the fabric pairs of (applied, wanted).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+
+class Kind(StrEnum):
+    """What a record is about; with an id, its key."""
+
+    VPC = "vpc"
+    ROUTE_TABLE = "route_table"
+    SECURITY_GROUP = "security_group"
+    PORT = "port"
+    SITE = "site"
+
+
+RecordKey = tuple[Kind, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Subnet:
+    """A subnet as the router sees it: its blocks and its gateway addresses (base + 1)."""
+
+    id: str
+    blocks: tuple[Network, ...]
+
+    @property
+    def gateways(self) -> tuple[Address, ...]:
+        return tuple(block.network_address + 1 for block in self.blocks)
+
+
+@dataclass(frozen=True, slots=True)
+class VpnLink:
+    """A VPN connection of the VPC's virtual private gateway, and the site at its far end."""
+
+    id: str
+    """vpn-…"""
+    site: str | None
+    """Name of the site whose public address is the customer gateway's; ``None``: nobody is there, the tunnel is down."""
+    prefixes: tuple[Network, ...]
+    """What lies behind the connection (its static routes)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vpc:
+    """A router: everything of a VPC that is not a port, a route table or a security group."""
+
+    id: str
+    blocks: tuple[Network, ...]
+    subnets: tuple[Subnet, ...]
+    internet: bool
+    """An internet gateway is attached."""
+    vpn: tuple[VpnLink, ...] = ()
+
+    @property
+    def key(self) -> RecordKey:
+        return (Kind.VPC, self.id)
+
+
+class TargetKind(StrEnum):
+    """Where a route leads. Local routes are not listed: they follow from the VPC's blocks."""
+
+    INTERNET = "internet"
+    """The VPC's internet gateway."""
+    VPN = "vpn"
+    """``target`` is a VPN connection (vpn-…) of the VPC."""
+    PORT = "port"
+    """``target`` is an attached interface (eni-…); ``via`` its primary address of the route's family."""
+    BLACKHOLE = "blackhole"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    destination: Network
+    kind: TargetKind
+    target: str = ""
+    via: Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RouteTable:
+    id: str
+    vpc_id: str
+    routes: tuple[Route, ...]
+    """Sorted by destination; longest prefix wins; at most one route per destination."""
+
+    @property
+    def key(self) -> RecordKey:
+        return (Kind.ROUTE_TABLE, self.id)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Rule:
+    """One allow. Exactly one of ``cidr`` and ``group`` is set; prefix lists are already expanded."""
+
+    protocol: int
+    """IANA number; -1 is any."""
+    from_port: int
+    """TCP and UDP: first port. ICMP: the type, -1 any. Otherwise -1."""
+    to_port: int
+    """TCP and UDP: last port. ICMP: the code, -1 any. Otherwise -1."""
+    cidr: str = ""
+    """Canonical IPv4 or IPv6 block."""
+    group: str = ""
+    """sg-…: matches every private address of the attached ports that carry it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityGroup:
+    id: str
+    vpc_id: str
+    ingress: tuple[Rule, ...]
+    egress: tuple[Rule, ...]
+    """Both sorted and without repetition."""
+
+    @property
+    def key(self) -> RecordKey:
+        return (Kind.SECURITY_GROUP, self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """An interface plugged into a running instance."""
+
+    id: str
+    """eni-…"""
+    attachment_id: str
+    """eni-attach-…; a move is a new attachment, so the old and the new plug never share a name."""
+    vpc_id: str
+    subnet: Subnet
+    route_table_id: str
+    host: str
+    instance_id: str
+    boot: int
+    """The instance's boot number: a port is plugged anew when its instance starts again."""
+    device_index: int
+    network_card_index: int
+    mac: str
+    addresses: tuple[Address, ...]
+    """Primary IPv4 first, then the others in order of assignment, then IPv6."""
+    groups: tuple[str, ...]
+    """sg-…, sorted."""
+    source_dest_check: bool
+    public: tuple[tuple[IPv4Address, IPv4Address], ...] = ()
+    """(private, public) pairs: Elastic IPs and the auto-assigned address, sorted."""
+
+    @property
+    def key(self) -> RecordKey:
+        return (Kind.PORT, self.id)
+
+    @property
+    def device(self) -> str:
+        """The interface's name in the instance."""
+        return f"eth{self.device_index}"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place outside AWS that enid plays, joined to the internet by its public address."""
+
+    id: str
+    """Its name."""
+    public_ip: IPv4Address
+    network: Network | None = None
+    host_ip: Address | None = None
+
+    @property
+    def key(self) -> RecordKey:
+        return (Kind.SITE, self.id)
+
+
+Record = Vpc | RouteTable | SecurityGroup | Port | Site
+World = Mapping[RecordKey, Record]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """``old`` is what the fabric was last given for the key, ``new`` what is wanted; ``None`` is absence."""
+
+    old: Record | None
+    new: Record | None
+
+    @property
+    def key(self) -> RecordKey:
+        record = self.new or self.old
+        assert record is not None
+        return record.key
