@@ -27,7 +27,7 @@ def timestamp(moment: datetime) -> str:
 
 @dataclass(slots=True)
 class Context:
-    """One call. ``db`` is inside a transaction that commits when the operation returns and rolls back when it raises."""
+    """One call. ``db`` is in a transaction that commits when the operation returns and rolls back when it raises."""
 
     db: Connection
     account_id: str
