@@ -72,7 +72,7 @@ class Guests(Protocol):
         ...
 
     def configure(self, instance_id: str, ports: Sequence[Port]) -> None:
-        """Make the guest's addresses, routes and rules those of ``ports`` (all that are plugged), as a good guest would.
+        """Make the guest's addresses, routes and rules those of ``ports`` (all that are plugged).
 
         Idempotent; touches only what differs, so running flows are not disturbed.
         """

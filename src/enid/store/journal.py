@@ -34,7 +34,7 @@ def after(db: Connection, seq: int, limit: int = 10_000) -> tuple[int, list[Key]
 
 def last(db: Connection) -> int:
     """The newest sequence number."""
-    return db.execute(select(func.coalesce(func.max(journal.c.seq), 0))).scalar_one()
+    return int(db.execute(select(func.coalesce(func.max(journal.c.seq), 0))).scalar_one())
 
 
 def forget(db: Connection, seq: int) -> None:

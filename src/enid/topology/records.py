@@ -47,7 +47,7 @@ class VpnLink:
     id: str
     """vpn-…"""
     site: str | None
-    """Name of the site whose public address is the customer gateway's; ``None``: nobody is there, the tunnel is down."""
+    """Name of the site with the customer gateway's public address; ``None``: nobody is there, it is down."""
     prefixes: tuple[Network, ...]
     """What lies behind the connection (its static routes)."""
 

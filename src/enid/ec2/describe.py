@@ -1,0 +1,112 @@
+"""What every Describe operation shares: ids, filters, pages. What a row looks like is the resource's own affair."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, select
+
+from enid.ec2.context import Context, Params
+from enid.ec2.errors import AwsError, check_id, invalid_parameter_combination, invalid_parameter_value, not_found
+from enid.ec2.filters import Catalogue, where
+from enid.ec2.resources import RESOURCES
+
+Page = tuple[list[Row[Any]], str | None]
+"""The rows, and the token of the next page."""
+
+
+def describe(
+    ctx: Context,
+    params: Params,
+    prefix: str,
+    catalogue: Catalogue,
+    ids: str,
+    *,
+    sizes: tuple[int, int] = (5, 1000),
+    condition: ColumnElement[bool] | None = None,
+) -> Page:
+    """The caller's rows of one kind that the request selects, in the order of their ids.
+
+    :param prefix: the kind, see :data:`~enid.ec2.resources.RESOURCES`.
+    :param catalogue: the filters of this operation.
+    :param ids: the request's member with ids, e.g. ``"VpcIds"``.
+    :param sizes: least and most of ``MaxResults``.
+    :param condition: an extra restriction.
+    :raises AwsError: malformed or unknown ids (only the first missing one is named, as AWS does), unknown filters,
+        ``MaxResults`` out of range or together with ids, a token that is none of ours.
+    """
+    resource = RESOURCES[prefix]
+    table, key = resource.table, resource.id
+    wanted = [check_id(prefix, id_) for id_ in dict.fromkeys(params.get(ids, ()))]
+    limit = _limit(params, sizes, ids if wanted else "")
+    query = select(table).where(table.c.account_id == ctx.account_id)
+    if condition is not None:
+        query = query.where(condition)
+    if wanted:
+        _require(ctx, prefix, wanted, condition)
+        query = query.where(key.in_(wanted))
+    query = query.where(where(params.get("Filters", ()), catalogue, key)).order_by(key)
+    if token := params.get("NextToken"):
+        query = query.where(key > _decode(token))
+    rows = list(ctx.db.execute(query if limit is None else query.limit(limit + 1)))
+    if limit is None or len(rows) <= limit:
+        return rows, None
+    return rows[:limit], _encode(getattr(rows[limit - 1], key.name))
+
+
+def slice_page(
+    params: Params, rows: Sequence[Any], sizes: tuple[int, int] = (5, 1000)
+) -> tuple[Sequence[Any], str | None]:
+    """Pages over a list that is not a table (zones, instance types …): the token is an offset."""
+    limit = _limit(params, sizes, "")
+    token = params.get("NextToken")
+    start = _number(_decode(token)) if token else 0
+    end = len(rows) if limit is None else start + limit
+    return rows[start:end], _encode(str(end)) if end < len(rows) else None
+
+
+def _require(ctx: Context, prefix: str, ids: Sequence[str], condition: ColumnElement[bool] | None) -> None:
+    resource = RESOURCES[prefix]
+    query = select(resource.id).where(resource.id.in_(ids), resource.table.c.account_id == ctx.account_id)
+    if condition is not None:
+        query = query.where(condition)
+    found = set(ctx.db.execute(query).scalars())
+    for id_ in ids:
+        if id_ not in found:
+            raise not_found(prefix, id_)
+
+
+def _limit(params: Params, sizes: tuple[int, int], ids: str) -> int | None:
+    limit = params.get("MaxResults")
+    if limit is None:
+        return None
+    if ids:
+        raise invalid_parameter_combination(f"The parameter {ids} cannot be used with the parameter MaxResults")
+    least, most = sizes
+    if not least <= limit <= most:
+        raise invalid_parameter_value(
+            f"Value ( {limit} ) for parameter maxResults is invalid. Expecting a value between {least} and {most}."
+        )
+    return int(limit)
+
+
+def _encode(key: str) -> str:
+    return urlsafe_b64encode(f"enid:{key}".encode()).decode()
+
+
+def _decode(token: str) -> str:
+    try:
+        text = urlsafe_b64decode(token.encode()).decode()
+    except ValueError:
+        text = ""
+    if not text.startswith("enid:"):
+        raise AwsError("InvalidPaginationToken", f"The token '{token}' is not valid")
+    return text[5:]
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise AwsError("InvalidPaginationToken", "The token is not valid for this operation")
+    return int(text)

@@ -1,0 +1,123 @@
+"""Filters of the Describe operations: values with wildcards become SQL conditions.
+
+A catalogue maps each documented filter name to a :data:`Condition`. Between filters AND, inside one OR, as AWS does;
+``tag:<key>`` and ``tag-key`` work for every resource with an id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, false, literal, or_, select
+
+from enid.ec2.errors import AwsError, invalid_parameter_value
+from enid.store.tables import tags
+
+Condition = Callable[[Sequence[str]], ColumnElement[bool]]
+Catalogue = Mapping[str, Condition]
+
+MAX_VALUES = 200
+"""Most values in one request (AWS: 200)."""
+
+
+def matches(column: ColumnElement[Any], values: Iterable[str]) -> ColumnElement[bool]:
+    """``column`` equals one of ``values``, in which ``*`` is any text, ``?`` any one character, ``\\`` escapes."""
+    exact: list[str] = []
+    patterns: list[ColumnElement[bool]] = []
+    for value in values:
+        plain, pattern = _translate(value)
+        if pattern is None:
+            exact.append(plain)
+        else:
+            patterns.append(column.like(pattern, escape="\\"))
+    if exact:
+        patterns.append(column == exact[0] if len(exact) == 1 else column.in_(exact))
+    return or_(false(), *patterns)
+
+
+def _translate(value: str) -> tuple[str, str | None]:
+    """The literal text, and the LIKE pattern when the value holds a wildcard."""
+    plain, pattern, wild, escaped = [], [], False, False
+    for character in value:
+        if not escaped and character == "\\":
+            escaped = True
+            continue
+        if not escaped and character in "*?":
+            wild = True
+            pattern.append("%" if character == "*" else "_")
+        else:
+            plain.append(character)
+            pattern.append("\\" + character if character in "%_\\" else character)
+        escaped = False
+    return "".join(plain), "".join(pattern) if wild else None
+
+
+def text(column: ColumnElement[Any]) -> Condition:
+    """A text column, wildcards allowed."""
+    return lambda values: matches(column, values)
+
+
+def boolean(column: ColumnElement[bool]) -> Condition:
+    """A boolean column; values are ``true`` and ``false``."""
+
+    def condition(values: Sequence[str]) -> ColumnElement[bool]:
+        wanted = {value.lower() for value in values}
+        parts = [column.is_(word == "true") for word in ("true", "false") if word in wanted]
+        return or_(false(), *parts)
+
+    return condition
+
+
+def number(column: ColumnElement[int]) -> Condition:
+    """An integer column; values that are no numbers match nothing."""
+
+    def condition(values: Sequence[str]) -> ColumnElement[bool]:
+        return column.in_([int(value) for value in values if value.lstrip("-").isdecimal()])
+
+    return condition
+
+
+def related(owner: ColumnElement[Any], key: ColumnElement[Any], inner: Condition, *links: Any) -> Condition:
+    """The resource has a related row for which ``inner`` holds: ``owner IN (SELECT key FROM … WHERE inner)``."""
+    return lambda values: owner.in_(select(key).where(inner(values), *links))
+
+
+def constant(value: str) -> Condition:
+    """A property that is the same for every resource here."""
+
+    def condition(values: Sequence[str]) -> ColumnElement[bool]:
+        return matches(literal(value), values)
+
+    return condition
+
+
+def where(given: Sequence[Mapping[str, Any]], catalogue: Catalogue, owner: ColumnElement[Any]) -> ColumnElement[bool]:
+    """The condition for a request's ``Filters``.
+
+    :param owner: the resource's id column, for the tag filters.
+    :raises AwsError: ``InvalidParameterValue`` for an unknown filter, ``FilterLimitExceeded`` for too many values.
+    """
+    if sum(len(item.get("Values", ())) for item in given) > MAX_VALUES:
+        raise AwsError("FilterLimitExceeded", f"The maximum number of filter values is {MAX_VALUES}.")
+    return and_(*(_one(item, catalogue, owner) for item in given)) if given else and_(True)
+
+
+def _one(item: Mapping[str, Any], catalogue: Catalogue, owner: ColumnElement[Any]) -> ColumnElement[bool]:
+    name, values = item.get("Name", ""), [str(value) for value in item.get("Values", ())]
+    if not values:
+        raise invalid_parameter_value(f"The filter '{name}' must have at least one value.")
+    if name.startswith("tag:"):
+        return owner.in_(_tagged(tags.c.key == name[4:], matches(tags.c.value, values)))
+    if name == "tag-key":
+        return owner.in_(_tagged(matches(tags.c.key, values)))
+    if name == "tag-value":
+        return owner.in_(_tagged(matches(tags.c.value, values)))
+    condition = catalogue.get(name)
+    if condition is None:
+        raise invalid_parameter_value(f"The filter '{name}' is invalid")
+    return condition(values)
+
+
+def _tagged(*conditions: ColumnElement[bool]) -> Select[tuple[str]]:
+    return select(tags.c.resource_id).where(*conditions)

@@ -1,0 +1,82 @@
+"""The catalogue of resource kinds: id prefix → AWS's name of the type and the table its rows are in.
+
+Everything that works on "any resource" (tags, lookups, not-found errors) goes through here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Column, Row, Table, select
+
+from enid.ec2.context import Context
+from enid.ec2.errors import check_id, not_found
+from enid.store import tables
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One kind of resource that has an id of its own."""
+
+    prefix: str
+    type: str
+    """AWS's ``ResourceType``, as tag specifications name it."""
+    table: Table
+    id: Column[Any]
+
+
+def _resource(prefix: str, type_: str, table: Table, id_: str = "id") -> tuple[str, Resource]:
+    return prefix, Resource(prefix, type_, table, table.c[id_])
+
+
+RESOURCES: dict[str, Resource] = dict(
+    (
+        _resource("vpc", "vpc", tables.vpcs),
+        _resource("subnet", "subnet", tables.subnets),
+        _resource("igw", "internet-gateway", tables.internet_gateways),
+        _resource("vgw", "vpn-gateway", tables.vpn_gateways),
+        _resource("cgw", "customer-gateway", tables.customer_gateways),
+        _resource("vpn", "vpn-connection", tables.vpn_connections),
+        _resource("rtb", "route-table", tables.route_tables),
+        _resource("sg", "security-group", tables.security_groups),
+        _resource("sgr", "security-group-rule", tables.security_group_rules),
+        _resource("pl", "prefix-list", tables.prefix_lists),
+        _resource("eni", "network-interface", tables.network_interfaces),
+        _resource("eipalloc", "elastic-ip", tables.public_addresses, "allocation_id"),
+        _resource("i", "instance", tables.instances),
+        _resource("key", "key-pair", tables.key_pairs),
+    )
+)
+
+
+def fetch(ctx: Context, prefix: str, id_: str) -> Row[Any]:
+    """The row of this id, if it is the caller's.
+
+    :raises AwsError: ``Invalid…Malformed`` or ``Invalid…NotFound``.
+    """
+    check_id(prefix, id_)
+    resource = RESOURCES[prefix]
+    query = select(resource.table).where(resource.id == id_, resource.table.c.account_id == ctx.account_id)
+    row = ctx.db.execute(query).one_or_none()
+    if row is None:
+        raise not_found(prefix, id_)
+    return row
+
+
+def fetch_all(ctx: Context, prefix: str, ids: Iterable[str]) -> dict[str, Row[Any]]:
+    """The rows of these ids, by id, in one statement.
+
+    :raises AwsError: for the first malformed id, else for the first missing one (AWS names only the first).
+    """
+    wanted = [check_id(prefix, id_) for id_ in dict.fromkeys(ids)]
+    if not wanted:
+        return {}
+    resource = RESOURCES[prefix]
+    query = select(resource.table).where(resource.id.in_(wanted), resource.table.c.account_id == ctx.account_id)
+    found = {getattr(row, resource.id.name): row for row in ctx.db.execute(query)}
+    for id_ in wanted:
+        if id_ not in found:
+            raise not_found(prefix, id_)
+    return found
