@@ -93,4 +93,4 @@ class Settings(BaseSettings):
     @property
     def api_socket(self) -> Path:
         """Unix datagram socket the API listens on; one byte means: the agent wrote status back."""
-        return self.run_dir / "api.sock"
+        return self.run_dir / "api" / "api.sock"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
+from enid import clock
+from enid.clock import timestamp as timestamp
 from enid.settings import Settings
 from enid.store.journal import Key, Kind
 
@@ -20,11 +21,6 @@ Result = dict[str, Any]
 """An answer under the same model's member names. Members that are ``None`` or absent are left out of the XML."""
 
 
-def timestamp(moment: datetime) -> str:
-    """ISO 8601 with milliseconds, as AWS writes it."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
-
-
 @dataclass(slots=True)
 class Context:
     """One call. ``db`` is in a transaction that commits when the operation returns and rolls back when it raises."""
@@ -34,7 +30,7 @@ class Context:
     settings: Settings
     user_id: str = ""
     request_id: str = ""
-    now: str = field(default_factory=lambda: timestamp(datetime.now(UTC)))
+    now: str = field(default_factory=clock.now)
     changed: list[Key] = field(default_factory=list)
     settling: set[str] = field(default_factory=set)
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 
-from enid.topology.records import Address, Network, Port, Rule, Site, World
+from enid.topology.records import Address, Port, Rule, Site, World
 
 INTERNET = "internet"
 SITE_PREFIX = "site/"
@@ -87,6 +87,8 @@ class Place:
 
     where: Port | Site | None = None
     address: Address | None = None
+    siblings: tuple[Port, ...] = ()
+    """The place was named by its instance: the interfaces it may send from, as its guest routes."""
 
 
 def place(world: World, text: str) -> Place:
@@ -97,8 +99,11 @@ def place(world: World, text: str) -> Place:
     """
     if text == INTERNET:
         return Place()
-    if text.startswith(("eni-", "i-")):
-        return Place(_plugged(world, text))
+    if text.startswith("eni-"):
+        return Place(_plugged(world, text)[0])
+    if text.startswith("i-"):
+        mine = _plugged(world, text)
+        return Place(mine[0], siblings=mine)
     if text.startswith(SITE_PREFIX):
         return Place(_site(world, text.removeprefix(SITE_PREFIX)))
     try:
@@ -119,17 +124,12 @@ def sites(world: World) -> Iterator[Site]:
     return (record for record in world.values() if isinstance(record, Site))
 
 
-def exactly(address: Address) -> Network:
-    """The block that holds one address."""
-    return ip_network(address)
-
-
-def _plugged(world: World, id_: str) -> Port:
+def _plugged(world: World, id_: str) -> tuple[Port, ...]:
     mine = [port for port in ports(world) if id_ in (port.id, port.instance_id)]
     if not mine:
         missing = "attached to a running instance" if id_.startswith("eni-") else "running with an interface attached"
         raise NotAttached(f"{id_} is not {missing}")
-    return min(mine, key=lambda port: (port.network_card_index, port.device_index))
+    return tuple(sorted(mine, key=lambda port: (port.network_card_index, port.device_index)))
 
 
 def _site(world: World, name: str) -> Site:

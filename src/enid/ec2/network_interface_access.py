@@ -1,0 +1,55 @@
+"""Who may touch an interface: its owner, unless an AWS service made it and manages it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from enid.ec2.context import Context
+from enid.ec2.errors import AwsError, check_id, not_found
+from enid.ec2.resources import fetch
+from enid.store.tables import attachments, instances, network_interfaces
+
+
+def writable(ctx: Context, network_interface_id: str) -> Row[Any]:
+    """The interface's row, for an operation that changes it.
+
+    :raises AwsError: malformed, unknown, or managed by its requester.
+    """
+    row = fetch(ctx, "eni", network_interface_id)
+    if row.requester_managed:
+        raise AwsError("AuthFailure", "You do not have permission to access the specified resource.")
+    return row
+
+
+def in_use(network_interface_id: str) -> AwsError:
+    """AWS's refusal to attach or delete an attached interface."""
+    return AwsError("InvalidParameterValue", f"Network interface '{network_interface_id}' is currently in use.")
+
+
+def attachment(ctx: Context, attachment_id: str) -> Row[Any]:
+    """The attachment's row, if it is on one of the caller's interfaces.
+
+    :raises AwsError: malformed or unknown.
+    """
+    check_id("eni-attach", attachment_id)
+    query = (
+        select(attachments)
+        .join(network_interfaces, network_interfaces.c.id == attachments.c.network_interface_id)
+        .where(attachments.c.id == attachment_id, network_interfaces.c.account_id == ctx.account_id)
+    )
+    row = ctx.db.execute(query).one_or_none()
+    if row is None:
+        raise not_found("eni-attach", attachment_id)
+    return row
+
+
+def holder(ctx: Context, network_interface_id: str) -> Row[Any] | None:
+    """The attachment of the interface with its instance's ``state``, ``instance_type``; ``None`` when unattached."""
+    query = (
+        select(attachments, instances.c.state, instances.c.instance_type)
+        .join(instances, instances.c.id == attachments.c.instance_id)
+        .where(attachments.c.network_interface_id == network_interface_id)
+    )
+    return ctx.db.execute(query).one_or_none()

@@ -1,0 +1,257 @@
+"""How an interface is shown: one dictionary per interface, whoever asks, from a constant number of statements.
+
+DescribeNetworkInterfaces and DescribeInstances both come here, so that they can never tell two stories.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Row, bindparam, select
+
+from enid.ec2 import tags
+from enid.ec2.context import Context
+from enid.ec2.dns_names import private_suffix, public_suffix
+from enid.store import tables as t
+
+Shown = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Related:
+    """What belongs to interfaces, by interface id."""
+
+    addresses: Mapping[str, Sequence[tuple[str, int, bool]]]
+    """``(ip, family, is_primary)``, the primary one first."""
+    groups: Mapping[str, Sequence[Shown]]
+    tags: Mapping[str, tags.TagList]
+    named: Mapping[str, tuple[bool, bool]]
+    """By VPC: whether private addresses have DNS names, and public ones."""
+    attachments: Mapping[str, Shown] = field(default_factory=dict)
+    public: Mapping[tuple[str, str], Row[Any]] = field(default_factory=dict)
+    """By interface and private address."""
+
+
+def named(enable_dns_support: bool, enable_dns_hostnames: bool) -> tuple[bool, bool]:
+    """Whether private and public addresses of a VPC get Amazon's DNS names: public ones need both attributes."""
+    return enable_dns_hostnames, enable_dns_support and enable_dns_hostnames
+
+
+def describe(ctx: Context, rows: Sequence[Row[Any]]) -> list[Shown]:
+    """``NetworkInterface`` structures of these rows of ``network_interfaces``, in their order."""
+    related = _related(ctx, rows)
+    show = _Writer(ctx.region, related).show
+    return [show(row) for row in rows]
+
+
+def created(ctx: Context, row: Row[Any], related: Related) -> Shown:
+    """The ``NetworkInterface`` that CreateNetworkInterface answers."""
+    return _Writer(ctx.region, related).show(row)
+
+
+_ON_INSTANCE = frozenset(
+    (
+        "Attachment",
+        "Description",
+        "Groups",
+        "Ipv6Addresses",
+        "MacAddress",
+        "NetworkInterfaceId",
+        "OwnerId",
+        "PrivateDnsName",
+        "PrivateIpAddress",
+        "SourceDestCheck",
+        "Status",
+        "SubnetId",
+        "VpcId",
+        "InterfaceType",
+        "Ipv4Prefixes",
+        "Ipv6Prefixes",
+        "ConnectionTrackingConfiguration",
+        "Operator",
+    )
+)
+_ASSOCIATION_ON_INSTANCE = ("IpOwnerId", "PublicDnsName", "PublicIp")
+_ATTACHMENT_ON_INSTANCE = (
+    "AttachTime",
+    "AttachmentId",
+    "DeleteOnTermination",
+    "DeviceIndex",
+    "NetworkCardIndex",
+    "Status",
+)
+
+
+def shown_on_instances(ctx: Context, instance_ids: Iterable[str]) -> dict[str, list[Shown]]:
+    """``InstanceNetworkInterface`` structures by instance, each list in the order of the device indexes.
+
+    An instance without interfaces maps to ``[]``.
+    """
+    result: dict[str, list[Shown]] = {id_: [] for id_ in instance_ids}
+    if not result:
+        return result
+    query = (
+        select(t.network_interfaces, t.attachments.c.instance_id)
+        .join(t.attachments, t.attachments.c.network_interface_id == t.network_interfaces.c.id)
+        .where(t.attachments.c.instance_id.in_(list(result)))
+        .order_by(t.attachments.c.network_card_index, t.attachments.c.device_index)
+    )
+    rows = list(ctx.db.execute(query))
+    for row, interface in zip(rows, describe(ctx, rows), strict=True):
+        result[row.instance_id].append(_on_instance(interface))
+    return result
+
+
+def _on_instance(interface: Shown) -> Shown:
+    """The same interface with the fewer members that DescribeInstances has."""
+    result = {name: value for name, value in interface.items() if name in _ON_INSTANCE}
+    result["Attachment"] = {name: interface["Attachment"][name] for name in _ATTACHMENT_ON_INSTANCE}
+    result["PrivateIpAddresses"] = [
+        {**address, "Association": _association_on_instance(address)} for address in interface["PrivateIpAddresses"]
+    ]
+    result["Association"] = _association_on_instance(interface)
+    return result
+
+
+def _association_on_instance(shown: Shown) -> Shown | None:
+    association = shown["Association"]
+    return association and {name: association[name] for name in _ASSOCIATION_ON_INSTANCE}
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+_IDS = bindparam("ids", expanding=True)
+_ADDRESSES = (
+    select(
+        t.private_addresses.c.network_interface_id,
+        t.private_addresses.c.ip,
+        t.private_addresses.c.family,
+        t.private_addresses.c.is_primary,
+    )
+    .where(t.private_addresses.c.network_interface_id.in_(_IDS))
+    .order_by(t.private_addresses.c.network_interface_id, t.private_addresses.c.family, t.private_addresses.c.position)
+)
+_GROUPS = (
+    select(t.network_interface_groups.c.network_interface_id, t.security_groups.c.id, t.security_groups.c.name)
+    .join(t.security_groups, t.security_groups.c.id == t.network_interface_groups.c.group_id)
+    .where(t.network_interface_groups.c.network_interface_id.in_(_IDS))
+    .order_by(t.network_interface_groups.c.network_interface_id, t.network_interface_groups.c.position)
+)
+_ATTACHMENTS = (
+    select(t.attachments, t.instances.c.account_id)
+    .join(t.instances, t.instances.c.id == t.attachments.c.instance_id)
+    .where(t.attachments.c.network_interface_id.in_(_IDS))
+)
+_PUBLIC = select(t.public_addresses).where(t.public_addresses.c.network_interface_id.in_(_IDS))
+_NAMED = select(t.vpcs.c.id, t.vpcs.c.enable_dns_support, t.vpcs.c.enable_dns_hostnames).where(t.vpcs.c.id.in_(_IDS))
+
+
+def _related(ctx: Context, rows: Sequence[Row[Any]]) -> Related:
+    ids = {"ids": [row.id for row in rows]}
+    execute = ctx.db.execute
+    addresses: defaultdict[str, list[tuple[str, int, bool]]] = defaultdict(list)
+    for id_, ip, family, is_primary in execute(_ADDRESSES, ids):
+        addresses[id_].append((ip, family, is_primary))
+    groups: defaultdict[str, list[Shown]] = defaultdict(list)
+    for id_, group_id, name in execute(_GROUPS, ids):
+        groups[id_].append({"GroupId": group_id, "GroupName": name})
+    vpcs = execute(_NAMED, {"ids": list({row.vpc_id for row in rows})})
+    return Related(
+        addresses=addresses,
+        groups=groups,
+        tags=tags.shown(ctx, ids["ids"]),
+        named={id_: named(support, hostnames) for id_, support, hostnames in vpcs},
+        attachments={row.network_interface_id: shown_attachment(row) for row in execute(_ATTACHMENTS, ids)},
+        public={(row.network_interface_id, row.private_ip): row for row in execute(_PUBLIC, ids)},
+    )
+
+
+def shown_attachment(row: Row[Any]) -> Shown:
+    """``NetworkInterfaceAttachment`` of a row of ``attachments`` with its instance's ``account_id``."""
+    return {
+        "AttachTime": row.attach_time,
+        "AttachmentId": row.id,
+        "DeleteOnTermination": row.delete_on_termination,
+        "DeviceIndex": row.device_index,
+        "NetworkCardIndex": row.network_card_index,
+        "InstanceId": row.instance_id,
+        "InstanceOwnerId": row.account_id,
+        "Status": row.status,
+    }
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+class _Writer:
+    """Writes interfaces of one region; what is the same for all is looked up once."""
+
+    __slots__ = ("private_suffix", "public_suffix", "related")
+
+    def __init__(self, region: str, related: Related) -> None:
+        self.related = related
+        self.private_suffix, self.public_suffix = private_suffix(region), public_suffix(region)
+
+    def show(self, row: Row[Any]) -> Shown:
+        related = self.related
+        id_, account_id = row.id, row.account_id
+        private_names, public_names = related.named[row.vpc_id]
+        ipv4: list[Shown] = []
+        ipv6: list[Shown] = []
+        for ip, family, is_primary in related.addresses[id_]:
+            if family == 4:
+                association = related.public.get((id_, ip))
+                ipv4.append(
+                    {
+                        "Association": association and self._association(association, account_id, public_names),
+                        "Primary": is_primary,
+                        "PrivateDnsName": f"ip-{ip.replace('.', '-')}{self.private_suffix}" if private_names else None,
+                        "PrivateIpAddress": ip,
+                    }
+                )
+            else:
+                ipv6.append({"Ipv6Address": ip, "IsPrimaryIpv6": row.enable_primary_ipv6 and not ipv6})
+        primary = ipv4[0]
+        association = primary["Association"]
+        return {
+            "Association": association,
+            "Attachment": related.attachments.get(id_),
+            "AvailabilityZone": row.availability_zone,
+            "AvailabilityZoneId": row.availability_zone_id,
+            "ConnectionTrackingConfiguration": row.connection_tracking,
+            "Description": row.description,
+            "Groups": related.groups[id_],
+            "InterfaceType": row.interface_type,
+            "Ipv4Prefixes": [],
+            "Ipv6Addresses": ipv6,
+            "Ipv6Address": ipv6[0]["Ipv6Address"] if ipv6 else None,
+            "Ipv6Prefixes": [],
+            "MacAddress": row.mac_address,
+            "NetworkInterfaceId": id_,
+            "Operator": {"Managed": False},
+            "OwnerId": account_id,
+            "PrivateDnsName": primary["PrivateDnsName"],
+            "PublicDnsName": association and association["PublicDnsName"],
+            "PrivateIpAddress": row.private_ip_address,
+            "PrivateIpAddresses": ipv4,
+            "RequesterId": row.requester_id,
+            "RequesterManaged": row.requester_managed,
+            "SourceDestCheck": row.source_dest_check,
+            "Status": row.status,
+            "SubnetId": row.subnet_id,
+            "TagSet": related.tags[id_],
+            "VpcId": row.vpc_id,
+        }
+
+    def _association(self, public: Row[Any], account_id: str, public_names: bool) -> Shown:
+        ip = public.ip
+        return {
+            "AllocationId": public.allocation_id,
+            "AssociationId": public.association_id,
+            "IpOwnerId": account_id if public.allocation_id else "amazon",
+            "PublicDnsName": f"ec2-{ip.replace('.', '-')}{self.public_suffix}" if public_names else None,
+            "PublicIp": ip,
+        }

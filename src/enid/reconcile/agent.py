@@ -1,0 +1,91 @@
+"""The agent process: root's half of enid, one per host. Waits for news, lets the reconciler act, tidies when idle.
+
+It reads the store and its own sockets and never a byte that a client sent.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import socket
+import time
+from collections.abc import Callable
+
+import structlog
+
+from enid.fabric.linux.driver import LinuxFabric
+from enid.guest.sandboxes import Sandboxes
+from enid.reconcile.reconciler import Reconciler
+from enid.settings import Settings
+from enid.store.database import Database
+from enid.store.journal import wake
+
+log = structlog.get_logger()
+
+TICK = 1.0
+"""Seconds between looks when nobody wakes us: a lost wake-up costs this much, never more."""
+PRUNE_EVERY = 60.0
+
+
+class Agent:
+    """The loop around a :class:`Reconciler`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._database = Database(settings.url)
+        self._guests = Sandboxes(settings)
+        self._fabric = LinuxFabric(settings, self._guests.network_namespace)
+        self._reconciler = Reconciler(
+            self._database, self._fabric, self._guests, settings.host_id, lambda: wake(settings.api_socket)
+        )
+        self._stopping = False
+
+    def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Converge, say so, then go on until SIGTERM."""
+        listener = _listen(self._settings)
+        self._reconciler.start()
+        ready()
+        selector = selectors.DefaultSelector()
+        selector.register(listener, selectors.EVENT_READ)
+        selector.register(self._guests.fileno(), selectors.EVENT_READ)
+        signal.signal(signal.SIGTERM, self._stop)
+        pruned = time.monotonic()
+        busy = True
+        while not self._stopping:
+            woken = selector.select(0 if busy else TICK)
+            _drain(listener)
+            busy = self._reconciler.look()
+            if not woken and not busy:
+                self._reconciler.retry()
+            if not busy:
+                busy = self._fabric.tidy()
+            if time.monotonic() - pruned > PRUNE_EVERY:
+                self._reconciler.prune()
+                pruned = time.monotonic()
+        self._close()
+
+    def _stop(self, _number: int, _frame: object) -> None:
+        self._stopping = True
+
+    def _close(self) -> None:
+        """The data plane stays: only descriptors are given back."""
+        self._fabric.close()
+        self._guests.close()
+        self._database.close()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    settings.agent_socket.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    listener.bind(str(settings.agent_socket))
+    os.chmod(settings.agent_socket, 0o666)  # one byte of wake-up is all that anyone can say here
+    return listener
+
+
+def _drain(listener: socket.socket) -> None:
+    try:
+        while listener.recv(16):
+            pass
+    except BlockingIOError:
+        return

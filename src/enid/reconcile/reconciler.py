@@ -1,0 +1,279 @@
+"""One step of the agent: what changed, what is wanted, what is there; converge; write the status back.
+
+The reconciler remembers what it last gave the fabric (``applied``). A key in the journal, an event of a sandbox and a
+failed attempt all mean the same: look at this key again. So one path serves the single change, the start-up and the
+retry, and a crash at any point costs nothing but looking again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from enid import clock
+from enid.fabric.interface import Fabric
+from enid.guest.interface import Event, Guests
+from enid.reconcile import rows
+from enid.reconcile.lifecycle import Action, decide
+from enid.store import journal, snapshot, status
+from enid.store.database import Conflict, Database
+from enid.store.journal import Key
+from enid.topology.records import Change, Kind, Port, Record, RecordKey
+
+log = structlog.get_logger()
+
+EVENTS_PER_STEP = 8
+"""Boots finished in one step: few, so that a thousand starts never hold up one move."""
+
+_JOURNAL_KIND: dict[Kind, journal.Kind] = {
+    Kind.VPC: "vpc",
+    Kind.ROUTE_TABLE: "route_table",
+    Kind.SECURITY_GROUP: "security_group",
+    Kind.PORT: "network_interface",
+    Kind.SITE: "site",
+}
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a step has found out and will write to the store in one transaction."""
+
+    attached: list[str] = field(default_factory=list)
+    detached: list[str] = field(default_factory=list)
+    plug_failed: list[str] = field(default_factory=list)
+    running: list[str] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
+    terminated: list[str] = field(default_factory=list)
+    impaired: list[str] = field(default_factory=list)
+    start_failed: dict[str, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, name) for name in self.__slots__)
+
+
+class Reconciler:
+    """Not thread-safe; one per host."""
+
+    def __init__(
+        self, database: Database, fabric: Fabric, guests: Guests, host_id: str, written: Callable[[], None]
+    ) -> None:
+        """:param written: called after each status write, to wake whoever waits for it."""
+        self._database = database
+        self._fabric = fabric
+        self._guests = guests
+        self._host_id = host_id
+        self._written = written
+        self._seq = 0
+        self._applied: dict[RecordKey, Record] = {}
+        self._ports: defaultdict[str, dict[str, Port]] = defaultdict(dict)
+        self._live: dict[str, int] = {}
+        """Instance → boot number of its live sandbox."""
+        self._starting: dict[str, int] = {}
+        self._events: list[Event] = []
+        self._again: set[Key] = set()
+
+    # --- the three entries --------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Converge from whatever this host has: adopt the sandboxes, resync the fabric, finish what was under way."""
+        self._live = {id_: guest.boot for id_, guest in self._guests.adopt().items()}
+        lost = self._guests.lost()
+        with self._database.read() as db:
+            self._seq = journal.last(db)
+            wanted = snapshot.world(db, self._host_id)
+            moving = rows.unfinished_instances(db)
+            keys: list[Key] = [("network_interface", id_) for id_ in rows.unfinished_interfaces(db)]
+        world = {key: record for key, record in wanted.items() if self._placeable(record)}
+        failures = self._fabric.resync(world)
+        for key, record in world.items():
+            if key not in failures:
+                self._remember(key, record)
+        self._note_failures(failures)
+        for id_ in self._live:
+            self._guests.configure(id_, list(self._ports[id_].values()))
+            self._guests.release(id_)
+        for id_ in set(self._live) - set(moving):
+            self._end(id_)
+        self._write(Outcome(impaired=list(lost)))
+        self.step([*keys, *(("instance", id_) for id_ in moving)])
+        log.info("converged", instances=len(self._live), records=len(self._applied))
+
+    def look(self) -> bool:
+        """Read the journal and the sandboxes' events and act on them; true when there was something."""
+        self._events += self._guests.events()
+        with self._database.read() as db:
+            self._seq, keys = journal.after(db, self._seq)
+        now, self._events = self._events[:EVENTS_PER_STEP], self._events[EVENTS_PER_STEP:]
+        keys += self._absorb(now)
+        if keys:
+            self.step(keys)
+        return bool(keys)
+
+    def retry(self) -> None:
+        """Look again at what failed."""
+        if self._again:
+            keys, self._again = self._again, set()
+            self.step(keys)
+
+    def prune(self) -> None:
+        """Forget the journal's entries that are done, and instances that ended an hour ago."""
+        hour_ago = clock.now(ago=timedelta(hours=1))
+        with self._database.write() as db:
+            journal.forget(db, self._seq)
+            status.forget_terminated(db, hour_ago)
+
+    # --- one step -----------------------------------------------------------------------------------------------------
+
+    def step(self, keys: Collection[Key]) -> None:
+        """Make everything these keys touch as the store wants it."""
+        instance_ids = {id_ for kind, id_ in keys if kind == "instance"}
+        interfaces = {id_ for kind, id_ in keys if kind == "network_interface"}
+        with self._database.read() as db:
+            instances = rows.instances(db, instance_ids)
+            attachments = rows.attachments(db, interfaces, instance_ids)
+            records = snapshot.records(db, keys, self._host_id)
+        outcome = Outcome()
+        doomed = self._begin(instances)
+        failures = self._carry_out(records)
+        for row, action in doomed:
+            self._finish(row.id, action, outcome)
+        self._judge_attachments(attachments, failures, outcome)
+        for row in instances:
+            if row.state in snapshot.LIVE_STATES and self._live.get(row.id) == row.boot:
+                self._guests.release(row.id)
+                if row.state == "pending" or row.health != "ok":
+                    outcome.running.append(row.id)
+        self._write(outcome)
+
+    def _begin(self, instances: Iterable[Any]) -> list[tuple[Any, Action]]:
+        """Start what should run; answer what should end, which waits until its ports are fenced."""
+        doomed: list[tuple[Any, Action]] = []
+        for row in instances:
+            action = decide(row.state, row.health, row.boot, self._live.get(row.id), self._starting.get(row.id))
+            if action is Action.RESTART:
+                self._end(row.id)
+                action = Action.START
+            if action is Action.START:
+                self._starting[row.id] = row.boot
+                self._guests.start(rows.spec(row))
+            elif action is not Action.NOTHING:
+                doomed.append((row, action))
+        return doomed
+
+    def _finish(self, instance_id: str, action: Action, outcome: Outcome) -> None:
+        self._live.pop(instance_id, None)
+        if action is Action.TERMINATE:
+            self._guests.delete(instance_id)
+            outcome.terminated.append(instance_id)
+        else:
+            self._guests.kill(instance_id)
+            outcome.stopped.append(instance_id)
+
+    def _end(self, instance_id: str) -> None:
+        self._live.pop(instance_id, None)
+        self._guests.kill(instance_id)
+
+    def _carry_out(self, records: dict[RecordKey, Record | None]) -> dict[RecordKey, str]:
+        """Give the fabric what differs from what it has, then let the guests follow."""
+        changes = []
+        for key, record in records.items():
+            new = record if record is not None and self._placeable(record) else None
+            old = self._applied.get(key)
+            if old != new:
+                changes.append(Change(old, new))
+        touched = {record.instance_id for change in changes for record in _ports(change)}
+        failures = dict(self._fabric.apply(changes)) if changes else {}
+        for change in changes:
+            if change.key not in failures:
+                self._remember(change.key, change.new)
+        self._note_failures(failures)
+        for instance_id in touched & set(self._live):
+            self._guests.configure(instance_id, list(self._ports[instance_id].values()))
+        return failures
+
+    def _judge_attachments(self, attachments: Iterable[Any], failures: dict[RecordKey, str], outcome: Outcome) -> None:
+        for row in attachments:
+            key = (Kind.PORT, row.network_interface_id)
+            port = self._applied.get(key)
+            if row.status == "detaching":
+                if key not in failures:
+                    outcome.detached.append(row.id)
+            elif isinstance(port, Port) and port.attachment_id == row.id:
+                outcome.attached.append(row.id)
+            elif row.state not in snapshot.LIVE_STATES:
+                outcome.attached.append(row.id)  # a stopped instance: it will be there at the next start
+            elif key in failures or (row.health == "impaired" and row.instance_id not in self._starting):
+                outcome.plug_failed.append(row.id)
+
+    def _absorb(self, events: Iterable[Event]) -> list[Key]:
+        """Take note of what happened to sandboxes; answer the keys to look at."""
+        keys: list[Key] = []
+        outcome = Outcome()
+        for event in events:
+            keys.append(("instance", event.id))
+            if event.what == "died":
+                if self._live.get(event.id) == event.boot:
+                    del self._live[event.id]
+                    outcome.impaired.append(event.id)
+                continue
+            self._starting.pop(event.id, None)
+            if event.what == "started":
+                self._live[event.id] = event.boot
+            else:
+                log.error("an instance did not start", instance=event.id, reason=event.reason)
+                outcome.start_failed[event.id] = event.reason
+        self._write(outcome)
+        return keys
+
+    # --- bookkeeping --------------------------------------------------------------------------------------------------
+
+    def _placeable(self, record: Record) -> bool:
+        """A port needs its instance's live sandbox, of the same boot, on this host."""
+        return not isinstance(record, Port) or self._live.get(record.instance_id) == record.boot
+
+    def _remember(self, key: RecordKey, record: Record | None) -> None:
+        old = self._applied.pop(key, None)
+        if isinstance(old, Port):
+            self._ports[old.instance_id].pop(old.id, None)
+        if record is not None:
+            self._applied[key] = record
+        if isinstance(record, Port):
+            self._ports[record.instance_id][record.id] = record
+
+    def _note_failures(self, failures: Any) -> None:
+        for (kind, id_), reason in failures.items():
+            log.warning("not carried out, will try again", kind=kind, id=id_, reason=reason)
+            self._again.add((_JOURNAL_KIND[kind], id_))
+
+    def _write(self, outcome: Outcome) -> None:
+        """All status of a step in one transaction."""
+        while outcome:
+            try:
+                self._write_once(outcome)
+            except Conflict:
+                continue
+            self._written()
+            return
+
+    def _write_once(self, outcome: Outcome) -> None:
+        now = clock.now()
+        with self._database.write() as db:
+            status.attached(db, outcome.attached)
+            status.detached(db, outcome.detached)
+            for attachment_id in outcome.plug_failed:
+                status.plug_failed(db, attachment_id)
+            status.running(db, outcome.running)
+            status.impaired(db, outcome.impaired)
+            status.stopped(db, outcome.stopped, now)
+            status.terminated(db, outcome.terminated, now)
+            for instance_id, reason in outcome.start_failed.items():
+                status.start_failed(db, instance_id, reason, now)
+
+
+def _ports(change: Change) -> list[Port]:
+    return [record for record in (change.old, change.new) if isinstance(record, Port)]

@@ -1,0 +1,279 @@
+"""The wanted network, read from the store: all of it, or just the records that a set of journal keys touches.
+
+The number of statements is constant; what they read grows with what was asked for, never with the whole store.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
+from ipaddress import IPv4Address, ip_address
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, func, select, true
+
+from enid.store import tables as t
+from enid.store.journal import Key
+from enid.topology import compile as compiler
+from enid.topology.records import Kind, Record, RecordKey
+
+LIVE_STATES = ("pending", "running")
+"""States of an instance in which its interfaces are plugged in."""
+
+
+Wanted = dict[Kind, set[str]]
+"""Ids by kind of record."""
+
+
+def world(db: Connection, host_id: str | None = None) -> dict[RecordKey, Record]:
+    """Every record there should be (ports of live instances, all VPCs)."""
+    return {record.key: record for record in _read(db, None, host_id)}
+
+
+def records(db: Connection, keys: Collection[Key], host_id: str | None = None) -> dict[RecordKey, Record | None]:
+    """The records that the journal's ``keys`` touch; ``None`` where there should be none (any more)."""
+    wanted = affected(db, keys)
+    result: dict[RecordKey, Record | None] = {(kind, id_): None for kind, ids in wanted.items() for id_ in ids}
+    result.update((record.key, record) for record in _read(db, wanted, host_id))
+    return result
+
+
+def affected(db: Connection, keys: Collection[Key]) -> Wanted:
+    """What has to be compiled again when these keys changed."""
+    changed: defaultdict[str, set[str]] = defaultdict(set)
+    for kind, id_ in keys:
+        changed[kind].add(id_)
+    vpcs, groups, ports = changed["vpc"], changed["security_group"], changed["network_interface"]
+    tables = changed["route_table"]
+    if changed["site"]:
+        # A deleted site's address is gone with its row, so look at every VPN: there are few.
+        vpcs.update(_column(db, t.vpn_gateways.c.vpc_id, t.vpn_gateways.c.vpc_id.is_not(None)))
+    if changed["prefix_list"]:
+        rules = t.security_group_rules.c
+        groups.update(_column(db, rules.group_id, rules.prefix_list_id.in_(changed["prefix_list"])))
+    if changed["subnet"]:
+        interfaces = t.network_interfaces.c
+        ports.update(_column(db, interfaces.id, interfaces.subnet_id.in_(changed["subnet"])))
+    if changed["instance"]:
+        attachments = t.attachments.c
+        ports.update(_column(db, attachments.network_interface_id, attachments.instance_id.in_(changed["instance"])))
+    if ports:
+        tables.update(_column(db, t.routes.c.route_table_id, t.routes.c.target_id.in_(ports)))
+    if vpcs:
+        tables.update(_column(db, t.route_tables.c.id, t.route_tables.c.vpc_id.in_(vpcs)))
+    return {
+        Kind.VPC: vpcs,
+        Kind.ROUTE_TABLE: tables,
+        Kind.SECURITY_GROUP: groups,
+        Kind.PORT: ports,
+        Kind.SITE: changed["site"],
+    }
+
+
+def _column(db: Connection, column: ColumnElement[Any], condition: ColumnElement[bool]) -> list[str]:
+    return list(db.execute(select(column).where(condition)).scalars())
+
+
+def _among(column: ColumnElement[Any], ids: Collection[str] | None) -> ColumnElement[bool]:
+    return true() if ids is None else column.in_(ids)
+
+
+def _read(db: Connection, wanted: Wanted | None, host_id: str | None) -> list[Record]:
+    """The records of these ids; ``None`` is all of every kind."""
+    if wanted is None:
+        return [
+            *_routers(db, None, None),
+            *_groups(db, None),
+            *_ports(db, None, host_id),
+            *_sites(db, None),
+        ]
+    result: list[Record] = []
+    if wanted[Kind.VPC] or wanted[Kind.ROUTE_TABLE]:
+        result += _routers(db, wanted[Kind.VPC], wanted[Kind.ROUTE_TABLE])
+    if wanted[Kind.SECURITY_GROUP]:
+        result += _groups(db, wanted[Kind.SECURITY_GROUP])
+    if wanted[Kind.PORT]:
+        result += _ports(db, wanted[Kind.PORT], host_id)
+    if wanted[Kind.SITE]:
+        result += _sites(db, wanted[Kind.SITE])
+    return result
+
+
+def _sites(db: Connection, names: Collection[str] | None) -> list[Record]:
+    return [compiler.site(row) for row in db.execute(select(t.sites).where(_among(t.sites.c.name, names)))]
+
+
+# --- routers and route tables -----------------------------------------------------------------------------------------
+
+
+def _routers(db: Connection, vpcs: set[str] | None, table_ids: set[str] | None) -> list[Record]:
+    tables = list(db.execute(select(t.route_tables).where(_among(t.route_tables.c.id, table_ids))))
+    routers = _vpc_rows(db, None if vpcs is None else vpcs | {row.vpc_id for row in tables})
+    result: list[Record] = [compiler.vpc(rows) for rows in routers.values() if vpcs is None or rows.id in vpcs]
+    routes = _by(db, t.routes, t.routes.c.route_table_id, table_ids)
+    propagations = _by(db, t.route_propagations, t.route_propagations.c.route_table_id, table_ids)
+    targets = _targets(db, [row.target_id for group in routes.values() for row in group])
+    for row in tables:
+        owner = routers[row.vpc_id]
+        propagates = any(entry.gateway_id == owner.vpn_gateway for entry in propagations[row.id])
+        result.append(compiler.route_table(row.id, owner, routes[row.id], propagates, targets))
+    return result
+
+
+def _by(
+    db: Connection, table: Any, key: ColumnElement[Any], ids: Collection[str] | None
+) -> defaultdict[str, list[Any]]:
+    result: defaultdict[str, list[Any]] = defaultdict(list)
+    if ids is None or ids:
+        for row in db.execute(select(table).where(_among(key, ids))):
+            result[getattr(row, str(key.key))].append(row)
+    return result
+
+
+def _vpc_rows(db: Connection, ids: Collection[str] | None) -> dict[str, compiler.VpcRows]:
+    result = {
+        id_: compiler.VpcRows(id_) for id_ in db.execute(select(t.vpcs.c.id).where(_among(t.vpcs.c.id, ids))).scalars()
+    }
+    blocks = t.vpc_cidr_blocks
+    for row in db.execute(select(blocks).where(_among(blocks.c.vpc_id, ids), blocks.c.state == "associated")):
+        result[row.vpc_id].blocks.append(row.cidr_block)
+    for row in db.execute(select(t.subnets).where(_among(t.subnets.c.vpc_id, ids))):
+        result[row.vpc_id].subnets.append(row)
+    for table, name in ((t.internet_gateways, "internet"), (t.vpn_gateways, "vpn_gateway")):
+        for row in db.execute(select(table).where(table.c.vpc_id.is_not(None), _among(table.c.vpc_id, ids))):
+            if row.vpc_id in result:
+                setattr(result[row.vpc_id], name, row.id)
+    _add_connections(db, {rows.vpn_gateway: rows for rows in result.values() if rows.vpn_gateway})
+    return result
+
+
+def _add_connections(db: Connection, gateways: dict[str, compiler.VpcRows]) -> None:
+    if not gateways:
+        return
+    query = (
+        select(t.vpn_connections.c.id, t.vpn_connections.c.vpn_gateway_id, t.sites.c.name.label("site"))
+        .join(t.customer_gateways, t.customer_gateways.c.id == t.vpn_connections.c.customer_gateway_id)
+        .outerjoin(t.sites, t.sites.c.public_ip == t.customer_gateways.c.ip_address)
+        .where(t.vpn_connections.c.vpn_gateway_id.in_(gateways), t.vpn_connections.c.state == "available")
+    )
+    connections = list(db.execute(query))
+    prefixes = _by(
+        db,
+        t.vpn_connection_routes,
+        t.vpn_connection_routes.c.vpn_connection_id,
+        [connection.id for connection in connections],
+    )
+    for row in connections:
+        found = tuple(prefix.destination_cidr_block for prefix in prefixes[row.id])
+        gateways[row.vpn_gateway_id].connections.append((row.id, row.site, found))
+
+
+def _targets(db: Connection, ids: Sequence[str]) -> dict[str, compiler.RouteTarget]:
+    """The interfaces among the route targets that are plugged into a live instance."""
+    enis = [id_ for id_ in ids if id_.startswith("eni-")]
+    if not enis:
+        return {}
+    first_ipv6 = (
+        select(func.min(t.private_addresses.c.ip))
+        .where(
+            t.private_addresses.c.network_interface_id == t.network_interfaces.c.id, t.private_addresses.c.family == 6
+        )
+        .scalar_subquery()
+    )
+    query = (
+        select(t.network_interfaces.c.id, t.network_interfaces.c.private_ip_address, first_ipv6.label("ipv6"))
+        .join(t.attachments, t.attachments.c.network_interface_id == t.network_interfaces.c.id)
+        .join(t.instances, t.instances.c.id == t.attachments.c.instance_id)
+        .where(t.network_interfaces.c.id.in_(enis), _plugged())
+    )
+    return {
+        row.id: compiler.RouteTarget(IPv4Address(row.private_ip_address), ip_address(row.ipv6) if row.ipv6 else None)
+        for row in db.execute(query)
+    }
+
+
+def _plugged() -> ColumnElement[bool]:
+    return and_(t.attachments.c.status.in_(("attaching", "attached")), t.instances.c.state.in_(LIVE_STATES))
+
+
+# --- security groups --------------------------------------------------------------------------------------------------
+
+
+def _groups(db: Connection, ids: Collection[str] | None) -> list[Record]:
+    groups = list(db.execute(select(t.security_groups).where(_among(t.security_groups.c.id, ids))))
+    rules = _by(db, t.security_group_rules, t.security_group_rules.c.group_id, ids)
+    entries = _entries(db, {row.prefix_list_id for group in rules.values() for row in group if row.prefix_list_id})
+    return [compiler.security_group(row.id, row.vpc_id, rules[row.id], entries) for row in groups]
+
+
+def _entries(db: Connection, ids: set[str]) -> Callable[[str], Sequence[str]]:
+    result: defaultdict[str, list[str]] = defaultdict(list)
+    if ids:
+        entries = t.prefix_list_entries.c
+        newest = and_(entries.prefix_list_id.in_(ids), entries.removed_in.is_(None))
+        for row in db.execute(select(entries.prefix_list_id, entries.cidr).where(newest)):
+            result[row.prefix_list_id].append(row.cidr)
+    return lambda id_: result[id_]
+
+
+# --- ports ------------------------------------------------------------------------------------------------------------
+
+_OWN = t.route_table_associations.alias("own")
+_MAIN = t.route_table_associations.alias("main")
+
+_PORT_QUERY = (
+    select(
+        t.network_interfaces.c.id,
+        t.network_interfaces.c.vpc_id,
+        t.network_interfaces.c.subnet_id,
+        t.network_interfaces.c.mac_address,
+        t.network_interfaces.c.source_dest_check,
+        t.attachments.c.id.label("attachment_id"),
+        t.attachments.c.instance_id,
+        t.attachments.c.device_index,
+        t.attachments.c.network_card_index,
+        t.instances.c.boot,
+        t.instances.c.host_id,
+        t.subnets.c.cidr_block,
+        t.subnets.c.ipv6_cidr_block,
+        func.coalesce(_OWN.c.route_table_id, _MAIN.c.route_table_id).label("route_table_id"),
+    )
+    .join(t.attachments, t.attachments.c.network_interface_id == t.network_interfaces.c.id)
+    .join(t.instances, t.instances.c.id == t.attachments.c.instance_id)
+    .join(t.subnets, t.subnets.c.id == t.network_interfaces.c.subnet_id)
+    .outerjoin(_OWN, _OWN.c.subnet_id == t.network_interfaces.c.subnet_id)
+    .outerjoin(_MAIN, and_(_MAIN.c.vpc_id == t.network_interfaces.c.vpc_id, _MAIN.c.main))
+    .where(_plugged())
+)
+
+
+def _ports(db: Connection, ids: Collection[str] | None, host_id: str | None) -> list[Record]:
+    rows = list(db.execute(_PORT_QUERY.where(_among(t.network_interfaces.c.id, ids))))
+    if not rows:
+        return []
+    found = None if ids is None else [row.id for row in rows]
+    addresses: defaultdict[str, list[str]] = defaultdict(list)
+    private = t.private_addresses.c
+    for row in db.execute(
+        select(private.network_interface_id, private.ip)
+        .where(_among(private.network_interface_id, found))
+        .order_by(private.network_interface_id, private.position)
+    ):
+        addresses[row.network_interface_id].append(row.ip)
+    groups = _by(db, t.network_interface_groups, t.network_interface_groups.c.network_interface_id, found)
+    associated = t.public_addresses.c.private_ip.is_not(None)
+    public: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+    for row in db.execute(
+        select(t.public_addresses).where(_among(t.public_addresses.c.network_interface_id, found), associated)
+    ):
+        public[row.network_interface_id].append((row.private_ip, row.ip))
+    return [
+        compiler.port(
+            row,
+            addresses[row.id],
+            [entry.group_id for entry in groups[row.id]],
+            public[row.id],
+            row.host_id or host_id or "",
+        )
+        for row in rows
+    ]

@@ -1,0 +1,140 @@
+"""What the agent writes back. Only here do transitional states end, and only after the kernel has followed.
+
+Every function takes the state it ends from as a condition, so that a write that comes late, or twice, changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete, select, update
+
+from enid.store import tables as t
+from enid.store.journal import note
+
+
+def attached(db: Connection, attachment_ids: Collection[str]) -> None:
+    """The port carries packets: ``attaching`` → ``attached``."""
+    if attachment_ids:
+        condition = and_(t.attachments.c.id.in_(attachment_ids), t.attachments.c.status == "attaching")
+        db.execute(update(t.attachments).where(condition).values(status="attached"))
+
+
+def detached(db: Connection, attachment_ids: Collection[str]) -> None:
+    """The port is fenced: the attachment is gone, the interface ``available``."""
+    if attachment_ids:
+        _release(db, and_(t.attachments.c.id.in_(attachment_ids), t.attachments.c.status == "detaching"))
+
+
+def plug_failed(db: Connection, attachment_id: str) -> None:
+    """A hot-plug that did not work: never half attached, the interface is ``available`` again."""
+    _release(db, and_(t.attachments.c.id == attachment_id, t.attachments.c.status == "attaching"))
+
+
+def _release(db: Connection, condition: Any) -> None:
+    rows = list(db.execute(select(t.attachments.c.id, t.attachments.c.network_interface_id).where(condition)))
+    if rows:
+        db.execute(delete(t.attachments).where(t.attachments.c.id.in_([row.id for row in rows])))
+        ids = [row.network_interface_id for row in rows]
+        db.execute(update(t.network_interfaces).where(t.network_interfaces.c.id.in_(ids)).values(status="available"))
+
+
+def running(db: Connection, instance_ids: Collection[str]) -> None:
+    """Booted, with its network: ``pending`` → ``running``; a reboot's end: status checks pass again."""
+    if instance_ids:
+        instances = t.instances
+        alive = and_(instances.c.id.in_(instance_ids), instances.c.state.in_(("pending", "running")))
+        db.execute(update(instances).where(alive).values(state="running", health="ok"))
+
+
+def impaired(db: Connection, instance_ids: Collection[str]) -> None:
+    """Dead without anyone having asked: the interfaces stay in use, the status checks fail."""
+    if instance_ids:
+        instances = t.instances
+        condition = and_(instances.c.id.in_(instance_ids), instances.c.state.in_(("pending", "running")))
+        db.execute(update(instances).where(condition).values(state="running", health="impaired"))
+
+
+def stopped(db: Connection, instance_ids: Collection[str], now: str) -> None:
+    """``stopping`` → ``stopped``; auto-assigned public addresses go back to the pool, Elastic IPs stay."""
+    ids = _in_state(db, instance_ids, "stopping")
+    if ids:
+        _drop_auto_public(db, _interfaces_of(db, ids))
+        values = {"state": "stopped", "health": "initializing", "changed_at": now}
+        db.execute(update(t.instances).where(t.instances.c.id.in_(ids)).values(**values))
+
+
+def start_failed(db: Connection, instance_id: str, reason: str, now: str) -> None:
+    """A machine that could not be made: a first boot ends ``terminated``, a later one ``stopped``, as on AWS."""
+    row = db.execute(select(t.instances).where(t.instances.c.id == instance_id)).one_or_none()
+    if row is None or row.state != "pending":
+        return
+    first = row.boot == 1
+    values = {
+        "state": "shutting-down" if first else "stopping",
+        "state_reason_code": "Server.InternalError",
+        "state_reason_message": f"Server.InternalError: {reason}",
+    }
+    db.execute(update(t.instances).where(t.instances.c.id == instance_id).values(**values))
+    (terminated if first else stopped)(db, [instance_id], now)
+
+
+def terminated(db: Connection, instance_ids: Collection[str], now: str) -> None:
+    """``shutting-down`` → ``terminated``: interfaces marked so are deleted with their addresses, the rest available."""
+    ids = _in_state(db, instance_ids, "shutting-down")
+    if not ids:
+        return
+    enis = _interfaces_of(db, ids)
+    _drop_auto_public(db, enis)
+    mine = t.attachments.c.instance_id.in_(ids)
+    doomed = list(
+        db.execute(select(t.attachments.c.network_interface_id).where(mine, t.attachments.c.delete_on_termination))
+        .scalars()
+        .all()
+    )
+    db.execute(delete(t.attachments).where(mine))
+    if enis:
+        db.execute(update(t.network_interfaces).where(t.network_interfaces.c.id.in_(enis)).values(status="available"))
+    if doomed:
+        _delete_interfaces(db, doomed)
+    db.execute(update(t.instances).where(t.instances.c.id.in_(ids)).values(state="terminated", changed_at=now))
+
+
+def _delete_interfaces(db: Connection, ids: Sequence[str]) -> None:
+    public = t.public_addresses
+    unmapped = {"network_interface_id": None, "private_ip": None, "association_id": None}
+    db.execute(update(public).where(public.c.network_interface_id.in_(ids)).values(**unmapped))
+    for table in (t.private_addresses, t.network_interface_groups):
+        db.execute(delete(table).where(table.c.network_interface_id.in_(ids)))
+    db.execute(delete(t.tags).where(t.tags.c.resource_id.in_(ids)))
+    db.execute(delete(t.network_interfaces).where(t.network_interfaces.c.id.in_(ids)))
+    note(db, [("network_interface", id_) for id_ in ids])
+
+
+def _in_state(db: Connection, ids: Collection[str], state: str) -> list[str]:
+    if not ids:
+        return []
+    query = select(t.instances.c.id).where(t.instances.c.id.in_(ids), t.instances.c.state == state)
+    return list(db.execute(query).scalars())
+
+
+def _interfaces_of(db: Connection, instance_ids: Sequence[str]) -> list[str]:
+    query = select(t.attachments.c.network_interface_id).where(t.attachments.c.instance_id.in_(instance_ids))
+    return list(db.execute(query).scalars())
+
+
+def _drop_auto_public(db: Connection, network_interface_ids: Sequence[str]) -> None:
+    public = t.public_addresses.c
+    condition = and_(public.network_interface_id.in_(network_interface_ids), public.allocation_id.is_(None))
+    db.execute(delete(t.public_addresses).where(condition))
+
+
+def forget_terminated(db: Connection, before: str) -> None:
+    """Terminated instances stay in sight for about an hour, as on AWS."""
+    instances = t.instances.c
+    old = and_(instances.state == "terminated", instances.changed_at < before)
+    ids = list(db.execute(select(instances.id).where(old)).scalars())
+    if ids:
+        db.execute(delete(t.tags).where(t.tags.c.resource_id.in_(ids)))
+        db.execute(delete(t.instances).where(instances.id.in_(ids)))

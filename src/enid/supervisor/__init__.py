@@ -1,0 +1,8 @@
+"""Keeps enid's two processes running: starts them, starts them again when they die, takes everything down.
+
+It decides nothing about networks. Killing it, or either child, loses nothing: the next start converges.
+"""
+
+from enid.supervisor.control import UpError, down, up
+
+__all__ = ["UpError", "down", "up"]

@@ -1,0 +1,68 @@
+"""What must be there before the processes start: directories with the right modes, the store, the first account."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import string
+from pathlib import Path
+
+from sqlalchemy import insert, select
+
+from enid import clock
+from enid.settings import Settings
+from enid.store import tables as t
+from enid.store.database import Database
+from enid.store.migrate import migrate
+from enid.supervisor.privileges import api_uid
+
+
+def prepare(settings: Settings) -> None:
+    """Idempotent. The API's user owns the store and its socket's directory and nothing else."""
+    owner = api_uid(settings)
+    for path, mode in (
+        (settings.state_dir, 0o711),
+        (settings.instances_dir, 0o711),
+        (settings.state_dir / "store", 0o700),
+        (settings.run_dir, 0o711),
+        (settings.api_socket.parent, 0o755),
+    ):
+        path.mkdir(parents=True, exist_ok=True)
+        path.chmod(mode)
+    database = Database(settings.url)
+    migrate(database)
+    first_account(database)
+    database.close()
+    for directory in (settings.state_dir / "store", settings.api_socket.parent):
+        for path in (directory, *directory.iterdir()):
+            os.chown(path, owner, owner)
+
+
+def first_account(database: Database) -> None:
+    """An account and a key pair, once."""
+    with database.write() as db:
+        if db.execute(select(t.accounts.c.id).limit(1)).first() is None:
+            account = new_account_id()
+            db.execute(insert(t.accounts).values(id=account, created_at=clock.now()))
+            db.execute(insert(t.access_keys).values(**new_access_key(), account_id=account))
+
+
+def new_account_id() -> str:
+    """Twelve digits, the first not zero."""
+    return str(secrets.randbelow(9 * 10**11) + 10**11)
+
+
+def new_access_key() -> dict[str, str]:
+    """``id`` and ``secret`` in the form of AWS's."""
+    letters = string.ascii_uppercase + "234567"
+    alphabet = string.ascii_letters + string.digits + "+/"
+    return {
+        "id": "AKIA" + "".join(secrets.choice(letters) for _ in range(16)),
+        "secret": "".join(secrets.choice(alphabet) for _ in range(40)),
+    }
+
+
+def clear_run_dir(run_dir: Path) -> None:
+    """Nothing of the running enid is left to remember."""
+    shutil.rmtree(run_dir, ignore_errors=True)

@@ -1,0 +1,103 @@
+"""What the command line calls: bring enid up in a process of its own, take it down."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from enid.settings import Settings
+
+SETTINGS = "ENID_SUPERVISOR_SETTINGS"
+"""The environment variable by which a process of enid gets the settings of the one that started it."""
+DOWN_TIMEOUT = 60.0
+
+
+class UpError(Exception):
+    """enid did not come up, or is up already; the sentence is for a person."""
+
+
+def command(role: str, *arguments: str) -> list[str]:
+    """The command line of one of enid's own processes."""
+    return [sys.executable, "-m", "enid.supervisor", role, *arguments]
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment of one of enid's own processes."""
+    return {**os.environ, SETTINGS: settings.model_dump_json()}
+
+
+def up(settings: Settings, detach: bool) -> int:
+    """Start enid and wait until calls are answered and the network stands.
+
+    In the foreground it returns when enid has been taken down (Ctrl-C, ``enid down``).
+
+    :raises UpError: with what went wrong.
+    """
+    if running(settings):
+        raise UpError(f"enid is up already (run directory {settings.run_dir}); `enid down` takes it down")
+    log_file = settings.state_dir / "log" / "enid.log"
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    ready, announce = os.pipe()
+    with log_file.open("ab") as log:
+        output = log if detach else None
+        process = subprocess.Popen(
+            command("supervise", str(announce)),
+            env=environment(settings),
+            pass_fds=[announce],
+            start_new_session=detach,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    os.close(announce)
+    with os.fdopen(ready, "rb") as pipe:
+        answer = pipe.readline()
+    if answer.strip() != b"ready":
+        process.wait()
+        reason = json.loads(answer)["error"] if answer else "it ended at once"
+        raise UpError(f"enid did not come up: {reason}" + (f" (see {log_file})" if detach else ""))
+    if detach:
+        return 0
+    return _in_foreground(process)
+
+
+def _in_foreground(process: subprocess.Popen[bytes]) -> int:
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            # The terminal sent it to the supervisor too, which is taking everything down.
+            continue
+
+
+def running(settings: Settings) -> int | None:
+    """The supervisor's pid, if it lives."""
+    try:
+        pid = int((settings.run_dir / "supervisor.pid").read_text())
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (OSError, ValueError):
+        return None
+    return pid if b"enid.supervisor" in arguments else None
+
+
+def down(settings: Settings) -> int:
+    """End every process, remove every namespace; the store and the disks stay. 0, or 1 when enid was not up."""
+    pid = running(settings)
+    if pid is None:
+        if not settings.run_dir.exists():
+            return 1
+        # Its supervisor was killed: what it left behind is found from the run directory alone.
+        return subprocess.run(command("teardown"), env=environment(settings), check=False).returncode
+    descriptor = os.pidfd_open(pid)
+    try:
+        signal.pidfd_send_signal(descriptor, signal.SIGTERM)
+        if not select.select([descriptor], [], [], DOWN_TIMEOUT)[0]:
+            raise UpError(f"the supervisor (pid {pid}) did not end within {DOWN_TIMEOUT:.0f} seconds")
+    finally:
+        os.close(descriptor)
+    return 0

@@ -1,0 +1,144 @@
+"""The supervisor's own loop: two children, started again when they die."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+
+from enid.settings import Settings
+from enid.supervisor.bootstrap import clear_run_dir, prepare
+from enid.supervisor.control import command, environment
+from enid.supervisor.privileges import adopt_orphans
+from enid.supervisor.rootless import RootlessError, enter
+
+READY_TIMEOUT = 120.0
+RESTART_PAUSE = 0.2
+"""Seconds between a child's death and its next start, doubled while it keeps dying within five seconds."""
+
+
+@dataclass(slots=True)
+class Child:
+    """One of the two processes."""
+
+    role: str
+    process: subprocess.Popen[bytes]
+    started: float = field(default_factory=time.monotonic)
+    pause: float = RESTART_PAUSE
+
+
+class Supervisor:
+    """Runs until SIGTERM or SIGINT, then takes the whole of enid down."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._children: dict[int, Child] = {}
+        self._stopping = False
+
+    def run(self, announce: int) -> int:
+        """:param announce: a descriptor on which ``ready``, or an error as JSON, is written once."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        with os.fdopen(announce, "wb", buffering=0) as pipe:
+            try:
+                if self._settings.rootless and os.geteuid() != 0:
+                    enter()
+                prepare(self._settings)
+                adopt_orphans()
+                (self._settings.run_dir / "supervisor.pid").write_text(f"{os.getpid()}\n")
+                self._start_all()
+            except (OSError, RootlessError, RuntimeError) as error:
+                pipe.write(json.dumps({"error": str(error)}).encode() + b"\n")
+                self._take_down()
+                return 1
+            pipe.write(b"ready\n")
+        while not self._stopping:
+            self._wait()
+        self._take_down()
+        return 0
+
+    def _stop(self, _number: int, _frame: object) -> None:
+        self._stopping = True
+
+    def _start_all(self) -> None:
+        ready, write = os.pipe()
+        agent = self._spawn("agent", str(write), pass_fds=(write,))
+        os.close(write)
+        self._spawn("api")
+        with os.fdopen(ready, "rb") as pipe:
+            if pipe.read(1) != b"!":
+                raise RuntimeError(f"the agent ended with {agent.process.wait()}")
+        self._await_api()
+
+    def _await_api(self) -> None:
+        deadline = time.monotonic() + READY_TIMEOUT
+        api = next(child for child in self._children.values() if child.role == "api")
+        while time.monotonic() < deadline and api.process.poll() is None:
+            try:
+                socket.create_connection((self._settings.listen, self._settings.port), timeout=1).close()
+            except OSError:
+                time.sleep(0.02)
+            else:
+                return
+        raise RuntimeError(f"the API does not answer on {self._settings.listen}:{self._settings.port}")
+
+    def _spawn(self, role: str, *arguments: str, pass_fds: tuple[int, ...] = ()) -> Child:
+        process = subprocess.Popen(
+            command(role, *arguments),
+            env=environment(self._settings),
+            pass_fds=pass_fds,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is the supervisor's to handle
+        )
+        child = Child(role, process)
+        self._children[process.pid] = child
+        (self._settings.run_dir / f"{role}.pid").write_text(f"{process.pid}\n")
+        return child
+
+    def _wait(self) -> None:
+        """Sleep until a child or an adopted orphan ends; start a child again."""
+        try:
+            pid, status = os.waitpid(-1, 0)
+        except ChildProcessError:
+            signal.pause()
+            return
+        except InterruptedError:
+            return
+        child = self._children.pop(pid, None)
+        if child is None or self._stopping:
+            return
+        child.process.returncode = os.waitstatus_to_exitcode(status)
+        print(f"enid: the {child.role} ended with {child.process.returncode}; starting it again", file=sys.stderr)
+        lived = time.monotonic() - child.started
+        time.sleep(child.pause)
+        again = self._spawn(child.role)
+        again.pause = min(child.pause * 2, 5.0) if lived < 5 else RESTART_PAUSE
+
+    def _take_down(self) -> None:
+        for child in self._children.values():
+            child.process.terminate()
+        for child in self._children.values():
+            try:
+                child.process.wait(10)
+            except subprocess.TimeoutExpired:
+                child.process.kill()
+        subprocess.run(command("teardown"), env=environment(self._settings), check=False)
+
+
+def teardown(settings: Settings) -> None:
+    """End every sandbox, remove every namespace and device, forget the run directory."""
+    from enid.fabric.linux.driver import LinuxFabric
+    from enid.guest.sandboxes import Sandboxes
+
+    guests = Sandboxes(settings)
+    for instance_id in (*guests.adopt(), *guests.lost()):
+        guests.kill(instance_id)
+    fabric = LinuxFabric(settings, guests.network_namespace)
+    fabric.destroy()
+    guests.close()
+    clear_run_dir(settings.run_dir)

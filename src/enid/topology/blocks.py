@@ -1,0 +1,43 @@
+"""Arithmetic on address blocks. One address is a block too (/32, /128), and anybody on the internet is ``/0``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+
+from enid.topology.records import Address, Network
+
+ANYWHERE: dict[int, Network] = {4: ip_network("0.0.0.0/0"), 6: ip_network("::/0")}
+_PRIVATE = tuple(ip_network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"))
+
+
+def exactly(address: Address) -> Network:
+    """The block that holds one address."""
+    return ip_network(address)
+
+
+def within(block: Network, blocks: Iterable[Network]) -> bool:
+    """Whether one of ``blocks`` holds all of ``block``."""
+    return any(
+        block.version == outer.version and outer.prefixlen <= block.prefixlen and block.network_address in outer
+        for outer in blocks
+    )
+
+
+def covered(block: Network, blocks: Iterable[Network]) -> bool:
+    """Whether ``blocks`` together hold all of ``block``."""
+    if isinstance(block, IPv4Network):
+        return within(block, collapse_addresses(one for one in blocks if isinstance(one, IPv4Network)))
+    return within(block, collapse_addresses(one for one in blocks if isinstance(one, IPv6Network)))
+
+
+def is_private(block: Network) -> bool:
+    """RFC 1918 and RFC 4193: never seen on the internet."""
+    return within(block, _PRIVATE)
+
+
+def show(block: Network) -> str:
+    """For a sentence: an address, a block, or anywhere."""
+    if block.num_addresses == 1:
+        return str(block.network_address)
+    return "anywhere on the internet" if block.prefixlen == 0 else str(block)

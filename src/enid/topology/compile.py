@@ -1,0 +1,186 @@
+"""Rows become records. Pure: what the rows mean, and nothing about where they came from.
+
+The row types name just the columns that are read, so that the compiler can be tested without a database.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, ip_address, ip_network
+from typing import Any
+
+from enid.topology.records import (
+    Address,
+    Network,
+    Port,
+    Route,
+    RouteTable,
+    Rule,
+    SecurityGroup,
+    Site,
+    Subnet,
+    TargetKind,
+    Vpc,
+    VpnLink,
+)
+
+PROTOCOLS = {"-1": -1, "icmp": 1, "tcp": 6, "udp": 17, "icmpv6": 58}
+
+
+@dataclass(frozen=True, slots=True)
+class RouteTarget:
+    """An interface that a route leads to, if it is plugged in."""
+
+    primary: IPv4Address
+    ipv6: Address | None
+
+
+@dataclass(slots=True)
+class VpcRows:
+    """What belongs to one VPC's router."""
+
+    id: str
+    blocks: list[str] = field(default_factory=list)
+    subnets: list[Any] = field(default_factory=list)
+    internet: str | None = None
+    """igw-… attached."""
+    vpn_gateway: str | None = None
+    """vgw-… attached."""
+    connections: list[Any] = field(default_factory=list)
+    """(id, site, prefixes) of the gateway's connections."""
+
+
+def subnet(row: Any) -> Subnet:
+    """A row of ``subnets`` → :class:`Subnet`."""
+    blocks = [row.cidr_block, row.ipv6_cidr_block]
+    return Subnet(row.id, tuple(ip_network(block) for block in blocks if block))
+
+
+def vpc(rows: VpcRows) -> Vpc:
+    """A VPC's router."""
+    return Vpc(
+        rows.id,
+        blocks=tuple(sorted(map(ip_network, rows.blocks), key=_order)),
+        subnets=tuple(subnet(row) for row in sorted(rows.subnets, key=lambda row: str(row.id))),
+        internet=rows.internet is not None,
+        vpn=tuple(_vpn_link(*connection) for connection in sorted(rows.connections)),
+    )
+
+
+def _vpn_link(id_: str, site: str | None, prefixes: Sequence[str]) -> VpnLink:
+    return VpnLink(id_, site, tuple(sorted(map(ip_network, prefixes), key=_order)))
+
+
+def route_table(
+    id_: str, owner: VpcRows, routes: Iterable[Any], propagates: bool, targets: Mapping[str, RouteTarget]
+) -> RouteTable:
+    """A route table as the router carries it out.
+
+    A route to the VPN gateway becomes one route per prefix behind its connections; propagated routes come in where no
+    static or local route has their destination; a target that is gone leaves a blackhole.
+    """
+    result: dict[Network, Route] = {}
+    if propagates and owner.vpn_gateway:
+        local = set(map(ip_network, owner.blocks))
+        for connection, _site, prefixes in owner.connections:
+            for prefix in map(ip_network, prefixes):
+                if prefix not in local:
+                    result[prefix] = Route(prefix, TargetKind.VPN, connection)
+    for row in routes:
+        destination = ip_network(row.destination)
+        for route in _routes(destination, row.target_kind, row.target_id, owner, targets):
+            result[route.destination] = route
+    ordered = sorted(result.values(), key=lambda route: _order(route.destination))
+    return RouteTable(id_, owner.id, tuple(ordered))
+
+
+def _routes(
+    destination: Network, kind: str, target: str, owner: VpcRows, targets: Mapping[str, RouteTarget]
+) -> list[Route]:
+    if kind == "internet_gateway" and target == owner.internet:
+        return [Route(destination, TargetKind.INTERNET)]
+    if kind == "vpn_gateway" and target == owner.vpn_gateway:
+        return _vpn_routes(destination, owner) or [Route(destination, TargetKind.BLACKHOLE)]
+    if kind == "network_interface" and target in targets:
+        found = targets[target]
+        via: Address | None = found.primary if destination.version == 4 else found.ipv6
+        if via is not None:
+            return [Route(destination, TargetKind.PORT, target, via)]
+    return [Route(destination, TargetKind.BLACKHOLE)]
+
+
+def _vpn_routes(destination: Network, owner: VpcRows) -> list[Route]:
+    """What of ``destination`` lies behind the gateway: its own table of static routes has the last word."""
+    result = []
+    for connection, _site, prefixes in owner.connections:
+        for prefix in map(ip_network, prefixes):
+            if prefix.version == destination.version and prefix.overlaps(destination):
+                narrower = max(prefix, destination, key=lambda network: network.prefixlen)
+                result.append(Route(narrower, TargetKind.VPN, connection))
+    return result
+
+
+def security_group(
+    id_: str, vpc_id: str, rules: Iterable[Any], entries: Callable[[str], Sequence[str]]
+) -> SecurityGroup:
+    """A group with its prefix lists expanded.
+
+    :param entries: the CIDR blocks of a prefix list's newest version.
+    """
+    sides: dict[bool, set[Rule]] = defaultdict(set)
+    for row in rules:
+        protocol = PROTOCOLS[row.ip_protocol] if row.ip_protocol in PROTOCOLS else int(row.ip_protocol)
+        head = (protocol, row.from_port, row.to_port)
+        if row.referenced_group_id:
+            sides[row.is_egress].add(Rule(*head, group=row.referenced_group_id))
+            continue
+        blocks = entries(row.prefix_list_id) if row.prefix_list_id else [row.cidr_ipv4 or row.cidr_ipv6]
+        sides[row.is_egress].update(Rule(*head, cidr=block) for block in blocks)
+    return SecurityGroup(id_, vpc_id, ingress=tuple(sorted(sides[False])), egress=tuple(sorted(sides[True])))
+
+
+def port(
+    row: Any, addresses: Sequence[str], groups: Iterable[str], public: Iterable[tuple[str, str]], host: str
+) -> Port:
+    """An attached interface of a live instance.
+
+    :param row: interface, attachment, subnet and instance columns, joined.
+    :param addresses: in order of assignment, the primary first.
+    :param public: (private, public) pairs.
+    """
+    parsed = [ip_address(address) for address in addresses]
+    return Port(
+        id=row.id,
+        attachment_id=row.attachment_id,
+        vpc_id=row.vpc_id,
+        subnet=Subnet(
+            row.subnet_id, tuple(ip_network(block) for block in (row.cidr_block, row.ipv6_cidr_block) if block)
+        ),
+        route_table_id=row.route_table_id,
+        host=host,
+        instance_id=row.instance_id,
+        boot=row.boot,
+        device_index=row.device_index,
+        network_card_index=row.network_card_index,
+        mac=row.mac_address,
+        addresses=tuple(sorted(parsed, key=lambda address: address.version)),
+        groups=tuple(sorted(groups)),
+        source_dest_check=row.source_dest_check,
+        public=tuple(sorted((IPv4Address(private), IPv4Address(ip)) for private, ip in public)),
+    )
+
+
+def site(row: Any) -> Site:
+    """A row of ``sites`` → :class:`Site`."""
+    return Site(
+        row.name,
+        IPv4Address(row.public_ip),
+        ip_network(row.network) if row.network else None,
+        ip_address(row.host_ip) if row.host_ip else None,
+    )
+
+
+def _order(network: Network) -> tuple[int, int, int]:
+    return (network.version, int(network.network_address), network.prefixlen)

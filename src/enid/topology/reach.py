@@ -1,0 +1,448 @@
+"""Can A reach B, and if not, why? The one pure answer.
+
+It walks a conversation's first packet through the records as AWS documents them: the sender's groups, its subnet's
+route table, gateways and address translation, the receiver's groups, and the way back of the reply. It knows nothing
+of nftables and must not: it is the oracle that the packet tests hold the data plane to.
+
+What it takes for granted: guests route as a good guest does (each address answers through its own interface); groups
+are stateful, so a reply is never judged by them, only by the routes it needs; a route to an interface leads to an
+instance that forwards and translates as a NAT instance does, sending on from that same interface; a site's own
+firewall lets everything pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import ip_network
+
+from enid.topology.blocks import ANYWHERE, covered, exactly, is_private, show, within
+from enid.topology.places import NotAttached, Place, Traffic, UnknownPlace, place, ports, sites
+from enid.topology.places import traffic as parse_traffic
+from enid.topology.records import (
+    Address,
+    Kind,
+    Network,
+    Port,
+    Route,
+    RouteTable,
+    SecurityGroup,
+    Site,
+    TargetKind,
+    Vpc,
+    VpnLink,
+    World,
+)
+
+
+class Reason(StrEnum):
+    """Why a packet does not arrive."""
+
+    NOT_ATTACHED = "not-attached"
+    EGRESS = "egress-groups"
+    INGRESS = "ingress-groups"
+    SOURCE_DEST_CHECK = "source-dest-check"
+    NO_ROUTE = "no-route"
+    BLACKHOLE = "blackhole"
+    LOOP = "loop"
+    NO_INTERFACE = "no-interface"
+    """The address lies in the VPC, and no attached interface has it."""
+    NO_PUBLIC_ADDRESS = "no-public-address"
+    NO_INTERNET_GATEWAY = "no-internet-gateway"
+    TUNNEL_DOWN = "tunnel-down"
+    NOT_BEHIND_TUNNEL = "not-behind-tunnel"
+    OTHER_VPC = "other-vpc"
+    NOBODY = "nobody"
+    """Out on the internet, or at a site, no one has the address."""
+    NO_WAY_BACK = "no-way-back"
+    FAMILY = "address-family"
+
+
+class Part(StrEnum):
+    """The kinds of component a packet meets."""
+
+    INSTANCE = "instance"
+    INTERFACE = "network-interface"
+    SECURITY_GROUPS = "security-groups"
+    ROUTE_TABLE = "route-table"
+    INTERNET_GATEWAY = "internet-gateway"
+    VPN = "vpn-connection"
+    SITE = "site"
+    INTERNET = "internet"
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """What one component decided."""
+
+    part: Part
+    id: str
+    says: str
+    passed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer. ``reason`` and ``sentence`` are set exactly when it is no, and the last hop says so."""
+
+    reachable: bool
+    hops: tuple[Hop, ...]
+    reason: Reason | None = None
+    sentence: str = ""
+
+
+def reach(world: World, source: str | Place, destination: str | Place, traffic: str | Traffic) -> Verdict:
+    """Whether ``traffic`` from ``source`` arrives at ``destination`` and its reply comes back.
+
+    Places and traffic may be given as the words :mod:`enid.topology.places` reads. A source that is an address no
+    interface and no site has is a host on the internet.
+
+    :raises UnknownPlace: a word that names nothing, or a private source address that nobody (or more than one) has.
+    """
+    path = _Path(world, parse_traffic(traffic) if isinstance(traffic, str) else traffic)
+    try:
+        start = place(world, source) if isinstance(source, str) else source
+        end = place(world, destination) if isinstance(destination, str) else destination
+        path.run(_sender(world, start), end)
+    except NotAttached as absent:
+        return Verdict(False, (), Reason.NOT_ATTACHED, str(absent))
+    except _Blocked as blocked:
+        return Verdict(False, tuple(path.hops), blocked.reason, blocked.hop.says)
+    return Verdict(True, tuple(path.hops))
+
+
+class _Blocked(Exception):
+    def __init__(self, reason: Reason, hop: Hop) -> None:
+        self.reason, self.hop = reason, hop
+
+
+@dataclass
+class _Path:
+    """The walk. Source and destination are blocks: one address, or ``/0`` for anybody on the internet."""
+
+    world: World
+    traffic: Traffic
+
+    def __post_init__(self) -> None:
+        self.hops: list[Hop] = []
+
+    def passes(self, part: Part, id_: str, says: str) -> None:
+        self.hops.append(Hop(part, id_, says))
+
+    def blocked(self, reason: Reason, part: Part, id_: str, says: str) -> _Blocked:
+        self.hops.append(Hop(part, id_, says, passed=False))
+        return _Blocked(reason, self.hops[-1])
+
+    # --- setting out --------------------------------------------------------------------------------------------------
+
+    def run(self, start: Place, end: Place) -> None:
+        dst = self.aim(start, end)
+        match start.where:
+            case Port():
+                port = _leaving(start.where, start.siblings, dst)
+                self.leave(port, self.source(port, start.address, dst), dst, ())
+            case Site() as site:
+                self.leave_site(site, start.address, dst, end)
+            case None:
+                src = exactly(start.address) if start.address else ANYWHERE[dst.version]
+                self.passes(Part.INTERNET, "", f"{show(src)} sends {self.traffic} to {show(dst)}")
+                self.internet(src, dst)
+
+    def aim(self, start: Place, end: Place) -> Network:
+        """The address the sender would write on the packet."""
+        if end.address:
+            return exactly(end.address)
+        match start.where, end.where:
+            case Port() as near, Port() as far if near.vpc_id == far.vpc_id:
+                return exactly(_same_family(far.addresses, near.addresses[0]))
+            case Site() as near, Port() as far if self.links(near, far.vpc_id):
+                return exactly(_same_family(far.addresses, near.host_ip or near.public_ip))
+            case near, Port() as far:
+                return self.public_of(far, near)
+            case Port() as near, Site() as far if far.host_ip and self.links(far, near.vpc_id):
+                return exactly(far.host_ip)
+            case _, Site() as far:
+                return exactly(far.public_ip)
+            case Port() as near, None:
+                return ANYWHERE[near.addresses[0].version]
+        return ANYWHERE[4]
+
+    def public_of(self, far: Port, near: Port | Site | None) -> Network:
+        public = [exactly(outside) for address in far.addresses for inside, outside in far.public if inside == address]
+        public += [exactly(address) for address in far.addresses if address.version == 6]
+        if public:
+            return public[0]
+        if isinstance(near, Port):
+            says = (
+                f"{near.id} and {far.id} are in different VPCs, which nothing joins, and {far.id} has no public address"
+            )
+            raise self.blocked(Reason.OTHER_VPC, Part.INTERFACE, far.id, says)
+        says = f"{far.id} has no public address, so nothing outside {far.vpc_id} can name it"
+        raise self.blocked(Reason.NO_PUBLIC_ADDRESS, Part.INTERFACE, far.id, says)
+
+    def source(self, port: Port, given: Address | None, dst: Network) -> Network:
+        if given:
+            return exactly(given)
+        mine = [address for address in port.addresses if address.version == dst.version]
+        if not mine:
+            says = f"{port.id} has no IPv{dst.version} address to reach {show(dst)} from"
+            raise self.blocked(Reason.FAMILY, Part.INTERFACE, port.id, says)
+        return exactly(mine[0])
+
+    # --- through a VPC ------------------------------------------------------------------------------------------------
+
+    def leave(self, port: Port, src: Network, dst: Network, seen: tuple[str, ...]) -> None:
+        """Out of an interface and wherever its subnet's route table leads."""
+        own = {exactly(address) for one in ports(self.world) if _same_guest(one, port) for address in one.addresses}
+        if dst in own:
+            self.passes(Part.INSTANCE, port.instance_id, f"{show(dst)} is its own address: the packet stays inside")
+            return
+        self.passes(Part.INTERFACE, port.id, f"sends {self.traffic} from {show(src)} to {show(dst)}")
+        if port.source_dest_check and not _is_mine(port, src):
+            says = f"{show(src)} is not an address of {port.id}, whose source/destination check is on"
+            raise self.blocked(Reason.SOURCE_DEST_CHECK, Part.INTERFACE, port.id, says)
+        self.gate(port, "egress", dst)
+        self.route(port, src, dst, (*seen, port.id))
+
+    def route(self, port: Port, src: Network, dst: Network, seen: tuple[str, ...]) -> None:
+        vpc, table = self.vpc(port.vpc_id), port.route_table_id
+        if within(dst, vpc.blocks):
+            self.passes(Part.ROUTE_TABLE, table, f"{show(dst)} is local to {vpc.id}")
+            self.receive(self.local(vpc, dst), src, dst)
+            return
+        found = self.lookup(table, dst)
+        if found is None:
+            raise self.blocked(Reason.NO_ROUTE, Part.ROUTE_TABLE, table, f"{table} has no route to {show(dst)}")
+        if found.kind is TargetKind.BLACKHOLE:
+            says = f"the route {found.destination} of {table} is a blackhole: its target is gone or not attached"
+            raise self.blocked(Reason.BLACKHOLE, Part.ROUTE_TABLE, table, says)
+        self.passes(Part.ROUTE_TABLE, table, f"{found.destination} leads to {_target(found)}")
+        match found.kind:
+            case TargetKind.INTERNET:
+                self.internet(self.translate(vpc, port, src), dst)
+            case TargetKind.VPN:
+                self.tunnel(vpc, found, dst)
+            case TargetKind.PORT:
+                self.forward(table, found, src, dst, seen)
+
+    def forward(self, table: str, found: Route, src: Network, dst: Network, seen: tuple[str, ...]) -> None:
+        """Into the instance a route names, and on from it."""
+        middle = self.world.get((Kind.PORT, found.target))
+        if not isinstance(middle, Port):
+            says = f"the route {found.destination} of {table} is a blackhole: {found.target} is not attached"
+            raise self.blocked(Reason.BLACKHOLE, Part.ROUTE_TABLE, table, says)
+        if middle.id in seen:
+            says = f"the route {found.destination} of {table} leads back to {middle.id}, where the packet came from"
+            raise self.blocked(Reason.LOOP, Part.ROUTE_TABLE, table, says)
+        self.admit(middle, src, dst)
+        self.passes(Part.INSTANCE, middle.instance_id, "forwards and translates, if it does what a NAT instance does")
+        self.leave(middle, self.source(middle, None, dst), dst, seen)
+
+    def receive(self, port: Port, src: Network, dst: Network) -> None:
+        self.admit(port, src, dst)
+        self.passes(Part.INTERFACE, port.id, f"receives it as {port.device} of {port.instance_id}")
+
+    def admit(self, port: Port, src: Network, dst: Network) -> None:
+        """The receiver's two gates: its groups, and the destination half of the source/destination check."""
+        if port.source_dest_check and not _is_mine(port, dst):
+            says = f"{show(dst)} is not an address of {port.id}, whose source/destination check is on"
+            raise self.blocked(Reason.SOURCE_DEST_CHECK, Part.INTERFACE, port.id, says)
+        self.gate(port, "ingress", src)
+
+    def gate(self, port: Port, direction: str, peer: Network) -> None:
+        """One interface's groups, in one direction: the union of what they allow."""
+        inward = direction == "ingress"
+        allowing = [group for group in self.groups(port) if self.allows(group, port.vpc_id, inward, peer)]
+        names, way = ", ".join(port.groups), "from" if inward else "to"
+        if allowing:
+            says = f"{direction} of {port.id}: {allowing[0].id} allows {self.traffic} {way} {show(peer)}"
+            self.passes(Part.SECURITY_GROUPS, allowing[0].id, says)
+            return
+        says = f"{direction} of {port.id}: no rule of {names or 'its groups'} allows {self.traffic} {way} {show(peer)}"
+        raise self.blocked(Reason.INGRESS if inward else Reason.EGRESS, Part.SECURITY_GROUPS, names, says)
+
+    def allows(self, group: SecurityGroup, vpc_id: str, inward: bool, peer: Network) -> bool:
+        """Rules may cover the peer together: 0.0.0.0/1 and 128.0.0.0/1 let in everybody."""
+        speaking = [rule for rule in (group.ingress if inward else group.egress) if self.traffic.allowed_by(rule)]
+        if covered(peer, [ip_network(rule.cidr) for rule in speaking if rule.cidr]):
+            return True
+        referenced = {rule.group for rule in speaking if rule.group}
+        members = (port for port in ports(self.world) if port.vpc_id == vpc_id and referenced & set(port.groups))
+        return any(_is_mine(member, peer) for member in members)
+
+    # --- outside ------------------------------------------------------------------------------------------------------
+
+    def translate(self, vpc: Vpc, port: Port, src: Network) -> Network:
+        """Out through the internet gateway: the private source becomes its public address."""
+        if not vpc.internet:
+            says = f"{vpc.id} has no internet gateway attached"
+            raise self.blocked(Reason.NO_INTERNET_GATEWAY, Part.INTERNET_GATEWAY, vpc.id, says)
+        if src.version == 6:
+            self.passes(Part.INTERNET_GATEWAY, vpc.id, f"lets {show(src)} out as it is")
+            return src
+        for inside, outside in port.public:
+            if exactly(inside) == src:
+                self.passes(Part.INTERNET_GATEWAY, vpc.id, f"{show(src)} goes out as {outside}")
+                return exactly(outside)
+        says = f"{show(src)} of {port.id} has no public address, so the internet gateway drops the packet"
+        raise self.blocked(Reason.NO_PUBLIC_ADDRESS, Part.INTERNET_GATEWAY, vpc.id, says)
+
+    def internet(self, src: Network, dst: Network) -> None:
+        """From anywhere on the internet to whoever has ``dst`` there."""
+        for port in ports(self.world):
+            inside = _inside(port, dst)
+            if inside is not None:
+                self.enter(port, src, dst, inside)
+                return
+        site = next((site for site in sites(self.world) if exactly(site.public_ip) == dst), None)
+        if site:
+            self.passes(Part.SITE, site.id, f"has {show(dst)}")
+        elif dst == ANYWHERE[dst.version] or dst.network_address.is_global:
+            self.passes(Part.INTERNET, "", f"{show(dst)} is out there")
+        else:
+            raise self.blocked(Reason.NOBODY, Part.INTERNET, "", f"nobody on the internet has {show(dst)}")
+
+    def enter(self, port: Port, src: Network, dst: Network, inside: Network) -> None:
+        """In through a VPC's internet gateway, and the reply's way back out."""
+        vpc = self.vpc(port.vpc_id)
+        if not vpc.internet:
+            says = f"{vpc.id} of {port.id} has no internet gateway attached"
+            raise self.blocked(Reason.NO_INTERNET_GATEWAY, Part.INTERNET_GATEWAY, vpc.id, says)
+        self.passes(Part.INTERNET_GATEWAY, vpc.id, f"{show(dst)} is {show(inside)} inside")
+        self.receive(port, src, inside)
+        back = self.lookup(port.route_table_id, src)
+        self.way_back(port, src, back, back is not None and back.kind is TargetKind.INTERNET)
+
+    def tunnel(self, vpc: Vpc, found: Route, dst: Network) -> None:
+        """From a VPC down a VPN connection."""
+        link = next((link for link in vpc.vpn if link.id == found.target), None)
+        if link is None or link.site is None:
+            says = f"{found.target} is down: no site has its customer gateway's address"
+            raise self.blocked(Reason.TUNNEL_DOWN, Part.VPN, found.target, says)
+        if not within(dst, link.prefixes):
+            says = f"{show(dst)} is in none of the networks behind {link.id} ({_list(link.prefixes)})"
+            raise self.blocked(Reason.NOT_BEHIND_TUNNEL, Part.VPN, link.id, says)
+        self.passes(Part.VPN, link.id, f"carries it to site {link.site}")
+        site = self.world[(Kind.SITE, link.site)]
+        assert isinstance(site, Site)
+        if dst not in {exactly(address) for address in (site.host_ip, site.public_ip) if address}:
+            raise self.blocked(Reason.NOBODY, Part.SITE, site.id, f"no host of site {site.id} has {show(dst)}")
+        self.passes(Part.SITE, site.id, f"has {show(dst)}")
+
+    def leave_site(self, site: Site, given: Address | None, dst: Network, end: Place) -> None:
+        """From a site: down its tunnel to the VPCs it is joined to, else over the internet."""
+        joined = sorted(
+            (vpc.id, link.id)
+            for vpc in self.vpcs()
+            for link in self.links(site, vpc.id)
+            if within(dst, vpc.blocks) and (not isinstance(end.where, Port) or end.where.vpc_id == vpc.id)
+        )
+        if not joined:
+            src = exactly(given if given and not is_private(exactly(given)) else site.public_ip)
+            self.passes(Part.SITE, site.id, f"{show(src)} sends {self.traffic} to {show(dst)}")
+            self.internet(src, dst)
+            return
+        src = exactly(given or site.host_ip or site.public_ip)
+        self.passes(Part.SITE, site.id, f"{show(src)} sends {self.traffic} to {show(dst)}")
+        vpc_id, link_id = joined[0]
+        self.passes(Part.VPN, link_id, f"carries it to {vpc_id}")
+        port = self.local(self.vpc(vpc_id), dst)
+        self.receive(port, src, dst)
+        back = self.lookup(port.route_table_id, src)
+        through = {link.id for link in self.links(site, vpc_id) if within(src, link.prefixes)}
+        self.way_back(port, src, back, back is not None and back.kind is TargetKind.VPN and back.target in through)
+
+    def way_back(self, port: Port, src: Network, back: Route | None, returns: bool) -> None:
+        table = port.route_table_id
+        leads = f"leads to {_target(back)}" if back else "is missing"
+        if returns:
+            self.passes(Part.ROUTE_TABLE, table, f"the reply's way back to {show(src)} {leads}")
+            return
+        says = f"the request arrives, but {port.id} cannot answer: in {table} the route to {show(src)} {leads}"
+        raise self.blocked(Reason.NO_WAY_BACK, Part.ROUTE_TABLE, table, says)
+
+    # --- looking records up -------------------------------------------------------------------------------------------
+
+    def vpc(self, id_: str) -> Vpc:
+        record = self.world[(Kind.VPC, id_)]
+        assert isinstance(record, Vpc)
+        return record
+
+    def vpcs(self) -> Iterable[Vpc]:
+        return (record for record in self.world.values() if isinstance(record, Vpc))
+
+    def groups(self, port: Port) -> list[SecurityGroup]:
+        found = (self.world.get((Kind.SECURITY_GROUP, id_)) for id_ in port.groups)
+        return [group for group in found if isinstance(group, SecurityGroup)]
+
+    def links(self, site: Site, vpc_id: str) -> list[VpnLink]:
+        return [link for link in self.vpc(vpc_id).vpn if link.site == site.id]
+
+    def lookup(self, table: str, dst: Network) -> Route | None:
+        record = self.world.get((Kind.ROUTE_TABLE, table))
+        routes = record.routes if isinstance(record, RouteTable) else ()
+        matching = [route for route in routes if within(dst, (route.destination,))]
+        return max(matching, key=lambda route: route.destination.prefixlen, default=None)
+
+    def local(self, vpc: Vpc, dst: Network) -> Port:
+        for port in ports(self.world):
+            if port.vpc_id == vpc.id and _is_mine(port, dst):
+                return port
+        says = f"no interface attached to a running instance of {vpc.id} has {show(dst)}"
+        raise self.blocked(Reason.NO_INTERFACE, Part.INTERFACE, "", says)
+
+
+def _sender(world: World, start: Place) -> Place:
+    """Whose address it is, when only an address was given."""
+    if start.where or not start.address:
+        return start
+    block = exactly(start.address)
+    for port in ports(world):
+        inside = next((inside for inside, outside in port.public if outside == start.address), None)
+        if inside:
+            return Place(port, inside)
+    for site in sites(world):
+        if start.address in (site.public_ip, site.host_ip):
+            return Place(site, start.address)
+    owners = [port for port in ports(world) if _is_mine(port, block)]
+    if len(owners) == 1:
+        return Place(owners[0], start.address)
+    if owners:
+        several = ", ".join(sorted(port.id for port in owners))
+        raise UnknownPlace(f"{start.address} is ambiguous: VPCs overlap and {several} have it; name the interface")
+    if is_private(block):
+        raise UnknownPlace(f"nothing on the network has {start.address}: no interface and no site")
+    return start
+
+
+def _leaving(first: Port, siblings: tuple[Port, ...], dst: Network) -> Port:
+    """The interface a guest sends from: the one in the destination's own subnet, else the first."""
+    return next((port for port in siblings if within(dst, port.subnet.blocks)), first)
+
+
+def _same_guest(one: Port, other: Port) -> bool:
+    return (one.instance_id, one.vpc_id) == (other.instance_id, other.vpc_id)
+
+
+def _same_family(addresses: tuple[Address, ...], model: Address) -> Address:
+    return next((address for address in addresses if address.version == model.version), addresses[0])
+
+
+def _inside(port: Port, public: Network) -> Network | None:
+    """The private address behind a public one of the port; IPv6 addresses are their own."""
+    if public.version == 6:
+        return public if _is_mine(port, public) else None
+    return next((exactly(inside) for inside, outside in port.public if exactly(outside) == public), None)
+
+
+def _is_mine(port: Port, block: Network) -> bool:
+    return block.num_addresses == 1 and block.network_address in port.addresses
+
+
+def _target(route: Route) -> str:
+    return "the internet gateway" if route.kind is TargetKind.INTERNET else route.target or route.kind.value
+
+
+def _list(blocks: Iterable[Network]) -> str:
+    return ", ".join(str(block) for block in blocks) or "none"

@@ -1,0 +1,94 @@
+"""The HTTP application: reads a request, hands it to a thread, waits for what is settling, answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import Route
+
+from enid.ec2.errors import AwsError
+from enid.ec2.registry import OPERATIONS, Operation
+from enid.settings import Settings
+from enid.store.database import Database
+from enid.wire.dispatch import Answer, Dispatcher, refuse
+from enid.wire.request import BODY_LIMIT, Request
+from enid.wire.settling import Settling
+
+_THREADS = 24  # below the store's 30 connections, so that no thread waits for one
+
+
+def create_app(
+    settings: Settings,
+    database: Database,
+    *,
+    operations: Mapping[str, Operation] | None = None,
+    strict: bool = False,
+) -> Starlette:
+    """The API: ``POST /`` and ``GET /``.
+
+    :param operations: what is supported, by name; all of enid's unless told otherwise
+    :param strict: a result that does not fit AWS's model is an internal error instead of being trimmed; for tests
+    """
+    dispatcher = Dispatcher(settings, database, _catalogue() if operations is None else operations, strict=strict)
+    threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="call")
+    settling = Settling(database, settings.api_socket, threads)
+
+    async def call(http: HttpRequest) -> Response:
+        body = await _body(http)
+        if body is None:
+            return _too_large()
+        request = Request(http.method, http.scope["query_string"], http.scope["headers"], body)
+        answer = await asyncio.get_running_loop().run_in_executor(threads, dispatcher.answer, request)
+        if answer.settling:
+            await settling.wait(answer.settling, settings.settle_timeout)
+        return _response(answer)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        settling.open()
+        try:
+            yield
+        finally:
+            settling.close()
+            threads.shutdown()
+
+    return Starlette(routes=[Route("/", call, methods=["GET", "POST"])], lifespan=lifespan)
+
+
+def _catalogue() -> Mapping[str, Operation]:
+    import enid.ec2.catalogue  # noqa: F401  # registers the operations; late, since the wire does not depend on them
+
+    return OPERATIONS
+
+
+async def _body(http: HttpRequest) -> bytes | None:
+    """The body; ``None`` when it is larger than the limit or never came whole."""
+    parts, size = [], 0
+    try:
+        async for part in http.stream():
+            size += len(part)
+            if size > BODY_LIMIT:
+                return None
+            parts.append(part)
+    except ClientDisconnect:
+        return None
+    return b"".join(parts)
+
+
+def _too_large() -> Response:
+    message = f"The request's body may have up to {BODY_LIMIT} bytes."
+    return _response(refuse(AwsError("RequestEntityTooLarge", message, 413)), close=True)
+
+
+def _response(answer: Answer, *, close: bool = False) -> Response:
+    headers = {"x-amzn-requestid": answer.request_id}
+    if close:
+        headers["connection"] = "close"  # the rest of the body is not worth reading
+    return Response(answer.body, answer.status, headers, media_type="text/xml;charset=UTF-8")

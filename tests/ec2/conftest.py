@@ -1,0 +1,165 @@
+"""A world of its own for each test: a fresh SQLite store, and accounts that call the registered operations.
+
+An :class:`Account` does what the wire does around an operation and nothing more: it checks the parameters against
+botocore's model, runs the function in a transaction, writes the journal, and checks that the answer has the model's
+shape, so that a misspelt member fails the test instead of vanishing from the XML.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore.model import ServiceModel
+from botocore.validate import ParamValidator
+from sqlalchemy import Connection, event, insert, select
+
+import enid.ec2
+from enid.ec2.context import Context
+from enid.ec2.errors import AwsError
+from enid.ec2.registry import OPERATIONS
+from enid.settings import Settings
+from enid.store import journal
+from enid.store.database import Database
+from enid.store.tables import accounts, metadata
+
+FIRST, SECOND = "111111111111", "222222222222"
+_failures: dict[str, Exception] = {}
+
+
+@cache
+def _register() -> None:
+    for module in pkgutil.iter_modules(enid.ec2.__path__):
+        try:
+            importlib.import_module(f"enid.ec2.{module.name}")
+        except Exception as error:  # told by the test that needs the module's operation
+            _failures[module.name] = error
+
+
+@cache
+def model(service: str) -> ServiceModel:
+    """botocore's description of a service; the newest version."""
+    return (
+        botocore.session.get_session()
+        .create_client(service, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+        .meta.service_model
+    )
+
+
+def check_shape(value: dict[str, Any], shape: Any, what: str) -> None:
+    """``value`` has only members of ``shape``, of the right types."""
+    if shape is None:
+        assert not value, f"{what} has no members"
+        return
+    report = ParamValidator().validate(value, shape)
+    assert not report.has_errors(), f"{what}: {report.generate_report()}"
+
+
+def without_none(value: Any) -> Any:
+    """The answer as a client sees it: members that are ``None`` are left out."""
+    if isinstance(value, dict):
+        return {key: without_none(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [without_none(item) for item in value]
+    return value
+
+
+class Account:
+    """``call("CreateVpc", CidrBlock="10.0.0.0/16")`` → the answer; a refusal raises :class:`AwsError`."""
+
+    def __init__(self, database: Database, settings: Settings, account_id: str) -> None:
+        self.database, self.settings, self.account_id = database, settings, account_id
+        self.statements = 0
+        """How many SQL statements the last call ran."""
+        self.changed: list[journal.Key] = []
+        """What the last call noted for the agent."""
+        self.settling: set[str] = set()
+
+    def __call__(self, action: str, **params: Any) -> dict[str, Any]:
+        assert action in OPERATIONS, f"{action} is not registered; modules that cannot be imported: {_failures}"
+        operation = OPERATIONS[action]
+        shapes = model(operation.service).operation_model(action)
+        check_shape(params, shapes.input_shape, f"request of {action}")
+        transaction = self.database.read if operation.reads else self.database.write
+        with transaction() as db:
+            ctx = Context(db, self.account_id, self.settings, user_id="AIDATEST", request_id="req-1")
+            with self._counted():
+                result = without_none(operation.function(ctx, params))
+            journal.note(db, ctx.changed)
+        if operation.reads:
+            assert not ctx.changed, f"{action} reads but notes changes"
+        self.changed, self.settling = list(dict.fromkeys(ctx.changed)), ctx.settling
+        check_shape(result, shapes.output_shape, f"answer of {action}")
+        return result
+
+    def refused(self, action: str, **params: Any) -> AwsError:
+        """The call is refused and changes nothing; answers the error."""
+        before = self.dump()
+        with pytest.raises(AwsError) as caught:
+            self(action, **params)
+        assert self.dump() == before, f"{action} was refused but changed the store"
+        return caught.value
+
+    def dump(self) -> dict[str, list[str]]:
+        """Every row of every table, to compare."""
+        with self.database.read() as db:
+            return {table.name: sorted(map(repr, db.execute(select(table)))) for table in metadata.sorted_tables}
+
+    def put(self, statement: Any) -> None:
+        """Write a row by hand, for what this module's operations do not make (an agent's status, a site …)."""
+        with self.database.write() as db:
+            db.execute(statement)
+
+    def _counted(self) -> Any:
+        return _Counter(self)
+
+
+class _Counter:
+    def __init__(self, account: Account) -> None:
+        self.account = account
+
+    def __enter__(self) -> None:
+        self.account.statements = 0
+        event.listen(self.account.database.engine, "before_cursor_execute", self._count)
+
+    def __exit__(self, *_: object) -> None:
+        event.remove(self.account.database.engine, "before_cursor_execute", self._count)
+
+    def _count(self, _db: Connection, *_: object) -> None:
+        self.account.statements += 1
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Default settings under ``tmp_path``."""
+    return Settings(state_dir=tmp_path / "state", run_dir=tmp_path / "run")
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    """A fresh SQLite store with two accounts."""
+    _register()
+    database = Database(settings.url)
+    database.create()
+    with database.write() as db:
+        db.execute(insert(accounts), [{"id": FIRST, "created_at": ""}, {"id": SECOND, "created_at": ""}])
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def call(database: Database, settings: Settings) -> Account:
+    """The first account; see :class:`Account`."""
+    return Account(database, settings, FIRST)
+
+
+@pytest.fixture
+def second_account(database: Database, settings: Settings) -> Account:
+    """Another account on the same store: it must see nothing of the first's."""
+    return Account(database, settings, SECOND)

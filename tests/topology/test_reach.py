@@ -1,0 +1,372 @@
+"""Can A reach B, and if not, why: the rules one by one, then what must hold in every world."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_address, ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from worlds import (
+    APP,
+    DUAL_HOMED,
+    MANAGEMENT,
+    NAT,
+    PUBLIC,
+    VPC,
+    WEB_MANAGEMENT,
+    WEB_PUBLIC,
+    all_traffic,
+    blackhole,
+    but,
+    group,
+    port,
+    subnet,
+    table,
+    tcp,
+    to_internet,
+    to_vpn,
+    world,
+)
+
+from enid.topology.places import Place, Traffic, UnknownPlace, traffic
+from enid.topology.reach import Part, Reason, Verdict, reach
+from enid.topology.records import Record, Rule, SecurityGroup, Vpc, VpnLink, World
+
+
+def ask(source: str, destination: str, what: str | Traffic = "tcp/80", of: World = DUAL_HOMED) -> Verdict:
+    return reach(of, source, destination, what)
+
+
+def why_not(source: str, destination: str, what: str | Traffic = "tcp/80", of: World = DUAL_HOMED) -> Reason | None:
+    verdict = ask(source, destination, what, of)
+    assert verdict.reachable == (verdict.reason is None), verdict
+    assert verdict.reachable == (not verdict.sentence)
+    assert all(hop.passed for hop in verdict.hops[:-1])
+    return verdict.reason
+
+
+class TestTheDualHomedMatrix:
+    @pytest.mark.parametrize(
+        ("source", "destination", "what"),
+        [
+            ("internet", "i-web", "tcp/80"),
+            ("site/client", "198.18.0.5", "tcp/80"),
+            ("site/corp", "eni-web1", "tcp/22"),
+            ("192.168.0.10", "10.0.2.10", "tcp/22"),
+            ("eni-web1", "site/corp", "tcp/389"),
+            ("i-web", "site/client", "tcp/443"),
+            ("i-web", "i-app", "tcp/8080"),
+            ("i-app", "internet", "tcp/443"),
+            ("i-app", "site/client", "icmp"),
+        ],
+    )
+    def test_is_reachable(self, source: str, destination: str, what: str) -> None:
+        assert why_not(source, destination, what) is None
+
+    @pytest.mark.parametrize(
+        ("source", "destination", "what", "reason"),
+        [
+            ("internet", "198.18.0.5", "tcp/22", Reason.INGRESS),
+            ("site/corp", "eni-web1", "tcp/80", Reason.INGRESS),
+            ("i-web", "i-app", "tcp/22", Reason.INGRESS),
+            ("internet", "eni-web1", "tcp/22", Reason.NO_PUBLIC_ADDRESS),
+            ("internet", "10.0.2.10", "tcp/22", Reason.NOBODY),
+            ("eni-web1", "internet", "tcp/443", Reason.NO_ROUTE),
+            ("eni-web0", "192.168.0.10", "tcp/389", Reason.NOBODY),
+            ("i-web", "10.0.1.77", "tcp/80", Reason.NO_INTERFACE),
+            ("i-web", "198.18.7.7", "tcp/80", Reason.NOBODY),
+            ("i-web", "i-gone", "tcp/80", Reason.NOT_ATTACHED),
+            ("eni-gone", "i-web", "tcp/80", Reason.NOT_ATTACHED),
+            ("eni-web1", "192.168.9.9", "tcp/389", Reason.NOBODY),
+        ],
+    )
+    def test_is_blocked(self, source: str, destination: str, what: str, reason: Reason) -> None:
+        assert why_not(source, destination, what) is reason
+
+
+class TestGroups:
+    def test_the_senders_egress_is_a_gate_of_its_own(self) -> None:
+        closed = but(DUAL_HOMED, group("sg-web", tcp(80, "0.0.0.0/0"), egress=()))
+        verdict = ask("i-web", "i-app", "tcp/8080", closed)
+        assert verdict.reason is Reason.EGRESS
+        assert verdict.hops[-1].id == "sg-web"
+
+    def test_the_senders_egress_does_not_open_the_receivers_gate(self) -> None:
+        shut = but(DUAL_HOMED, group("sg-app"))
+        assert why_not("i-web", "i-app", "tcp/8080", shut) is Reason.INGRESS
+
+    def test_several_groups_are_a_union(self) -> None:
+        both = replace(WEB_MANAGEMENT, groups=("sg-management", "sg-web"))
+        assert why_not("eni-app", "10.0.2.10", "tcp/80") is Reason.INGRESS
+        assert why_not("eni-app", "10.0.2.10", "tcp/80", but(DUAL_HOMED, both)) is None
+
+    def test_an_interface_without_groups_lets_nothing_in(self) -> None:
+        assert why_not("i-app", "i-web", of=but(DUAL_HOMED, replace(WEB_PUBLIC, groups=()))) is Reason.INGRESS
+
+    def test_a_reference_matches_secondary_private_addresses(self) -> None:
+        more = replace(WEB_PUBLIC, addresses=(*WEB_PUBLIC.addresses, ip_address("10.0.1.11")))
+        from_secondary = Place(more, ip_address("10.0.1.11"))
+        assert reach(but(DUAL_HOMED, more), from_secondary, "i-app", "tcp/8080").reachable
+
+    def test_a_reference_does_not_match_the_public_address_of_a_hairpin(self) -> None:
+        """Traffic to an Elastic IP of the own VPC goes out and comes back in, with the public source."""
+        nat = replace(NAT, groups=("sg-inner",))
+        referring = but(DUAL_HOMED, nat, group("sg-inner", tcp(80, group="sg-web")))
+        assert why_not("i-web", "10.0.1.99", of=referring) is None
+        assert why_not("i-web", "198.18.0.9", of=referring) is Reason.INGRESS
+        by_address = but(DUAL_HOMED, nat, group("sg-inner", tcp(80, "198.18.0.5/32")))
+        assert why_not("i-web", "198.18.0.9", of=by_address) is None
+        assert why_not("i-web", "10.0.1.99", of=by_address) is Reason.INGRESS
+
+    def test_anywhere_needs_rules_that_cover_everywhere(self) -> None:
+        half = but(DUAL_HOMED, group("sg-web", tcp(80, "0.0.0.0/1")))
+        assert why_not("internet", "i-web", of=half) is Reason.INGRESS
+        halves = but(DUAL_HOMED, group("sg-web", tcp(80, "0.0.0.0/1"), tcp(80, "128.0.0.0/1")))
+        assert why_not("internet", "i-web", of=halves) is None
+
+    @pytest.mark.parametrize(
+        ("rule", "what", "allowed"),
+        [
+            (Rule(6, 80, 443, "0.0.0.0/0"), "tcp/443", True),
+            (Rule(6, 80, 443, "0.0.0.0/0"), "tcp/444", False),
+            (Rule(6, 80, 443, "0.0.0.0/0"), "udp/80", False),
+            (Rule(1, -1, -1, "0.0.0.0/0"), "icmp", True),
+            (Rule(1, 8, -1, "0.0.0.0/0"), "icmp/8/0", True),
+            (Rule(1, 3, 4, "0.0.0.0/0"), "icmp/3/4", True),
+            (Rule(1, 3, 4, "0.0.0.0/0"), "icmp/3/1", False),
+            (Rule(1, 0, -1, "0.0.0.0/0"), "icmp", False),
+            (Rule(47, -1, -1, "0.0.0.0/0"), "47", True),
+            (Rule(-1, -1, -1, "0.0.0.0/0"), "50", True),
+            (Rule(47, -1, -1, "0.0.0.0/0"), "50", False),
+        ],
+    )
+    def test_what_a_rule_speaks_of(self, rule: Rule, what: str, allowed: bool) -> None:
+        assert traffic(what).allowed_by(rule) is allowed
+
+
+class TestRouting:
+    def test_the_longest_prefix_wins(self) -> None:
+        hole = but(DUAL_HOMED, table("rtb-public", to_internet(), blackhole("203.0.113.0/24")))
+        assert why_not("i-web", "203.0.113.77", of=hole) is Reason.BLACKHOLE
+        assert why_not("i-web", "8.8.8.8", of=hole) is None
+
+    def test_local_always_wins(self) -> None:
+        hole = but(DUAL_HOMED, table("rtb-public", blackhole("10.0.3.0/24")))
+        assert why_not("i-web", "i-app", "tcp/8080", hole) is None
+
+    def test_the_reply_needs_a_way_back_to_the_internet(self) -> None:
+        public = {"10.0.2.10": "198.18.0.6"}
+        stray = replace(WEB_MANAGEMENT, public=tuple((ip_address(a), ip_address(b)) for a, b in public.items()))
+        lost = but(DUAL_HOMED, stray, group("sg-management", all_traffic()))
+        assert why_not("site/client", "198.18.0.6", of=lost) is Reason.NO_WAY_BACK
+        found = but(lost, table("rtb-management", to_internet()))
+        assert why_not("site/client", "198.18.0.6", of=found) is None
+
+    def test_the_reply_needs_a_way_back_into_the_tunnel(self) -> None:
+        lost = but(DUAL_HOMED, group("sg-web", all_traffic()))
+        assert why_not("192.168.0.10", "10.0.1.10", of=lost) is Reason.NO_WAY_BACK
+
+    def test_a_tunnel_without_its_site_is_down(self) -> None:
+        down = but(DUAL_HOMED, replace(VPC, vpn=(VpnLink("vpn-1", None, (ip_network("192.168.0.0/16"),)),)))
+        assert why_not("eni-web1", "192.168.0.10", of=down) is Reason.TUNNEL_DOWN
+
+    def test_a_tunnel_carries_only_what_is_behind_it(self) -> None:
+        wide = but(DUAL_HOMED, table("rtb-management", to_vpn("172.16.0.0/12")))
+        assert why_not("eni-web1", "172.16.1.1", of=wide) is Reason.NOT_BEHIND_TUNNEL
+
+    def test_no_gateway_no_internet(self) -> None:
+        island = but(DUAL_HOMED, replace(VPC, internet=False))
+        assert why_not("internet", "i-web", of=island) is Reason.NO_INTERNET_GATEWAY
+        assert why_not("i-web", "internet", of=island) is Reason.NO_INTERNET_GATEWAY
+
+    def test_no_public_address_no_internet(self) -> None:
+        bare = but(DUAL_HOMED, replace(WEB_PUBLIC, public=()))
+        assert why_not("i-web", "internet", of=bare) is Reason.NO_PUBLIC_ADDRESS
+
+    def test_a_guest_sends_from_the_interface_in_the_destinations_subnet(self) -> None:
+        neighbour = port("eni-n", "i-n", MANAGEMENT, "rtb-management", "10.0.2.20", groups=("sg-open",))
+        verdict = ask("i-web", "10.0.2.20", "tcp/22", but(DUAL_HOMED, neighbour, group("sg-open", all_traffic())))
+        assert verdict.hops[0].id == "eni-web1"
+        assert ask("i-web", "internet").hops[0].id == "eni-web0"
+
+    def test_an_instances_own_address_never_leaves_it(self) -> None:
+        verdict = ask("eni-web0", "10.0.2.10", "tcp/1")
+        assert verdict.reachable
+        assert [hop.part for hop in verdict.hops] == [Part.INSTANCE]
+
+
+class TestMiddleBoxes:
+    def test_a_nat_instance_sends_on_as_itself(self) -> None:
+        parts = [(hop.part, hop.id) for hop in ask("i-app", "internet", "tcp/443").hops]
+        assert (Part.INSTANCE, "i-nat") in parts
+        assert parts.index((Part.INTERFACE, "eni-app")) < parts.index((Part.INTERFACE, "eni-nat"))
+
+    def test_its_groups_and_check_decide(self) -> None:
+        assert why_not("i-app", "internet", of=but(DUAL_HOMED, group("sg-nat"))) is Reason.INGRESS
+        checked = but(DUAL_HOMED, replace(NAT, source_dest_check=True))
+        assert why_not("i-app", "internet", of=checked) is Reason.SOURCE_DEST_CHECK
+
+    def test_a_route_to_a_detached_interface_is_a_blackhole(self) -> None:
+        without = {key: record for key, record in DUAL_HOMED.items() if record is not NAT}
+        assert why_not("i-app", "internet", of=without) is Reason.BLACKHOLE
+
+    def test_a_route_back_to_itself_is_a_loop(self) -> None:
+        looping = but(DUAL_HOMED, replace(NAT, route_table_id="rtb-private"))
+        assert why_not("i-app", "internet", of=looping) is Reason.LOOP
+
+    def test_a_forged_source_needs_the_check_off(self) -> None:
+        forged = ip_address("10.0.3.99")
+        assert reach(DUAL_HOMED, Place(APP, forged), "i-web", "tcp/80").reason is Reason.SOURCE_DEST_CHECK
+        free = replace(APP, source_dest_check=False)
+        assert reach(but(DUAL_HOMED, free), Place(free, forged), "i-web", "tcp/80").reachable
+
+
+def _other_vpc(public: dict[str, str] | None = None) -> list[Record]:
+    """The same addresses again, in a VPC of its own."""
+    return [
+        Vpc("vpc-2", VPC.blocks, (PUBLIC,), internet=True),
+        table("rtb-2", to_internet(), vpc="vpc-2"),
+        group("sg-2", all_traffic(), vpc="vpc-2"),
+        port("eni-2", "i-2", PUBLIC, "rtb-2", "10.0.1.30", groups=("sg-2",), vpc="vpc-2", public=public),
+        port("eni-3", "i-3", PUBLIC, "rtb-2", "10.0.1.10", groups=("sg-2",), vpc="vpc-2"),
+    ]
+
+
+class TestIsolation:
+    def test_vpcs_meet_only_over_the_internet(self) -> None:
+        apart = but(DUAL_HOMED, *_other_vpc())
+        assert why_not("i-web", "i-2", of=apart) is Reason.OTHER_VPC
+        assert why_not("i-web", "10.0.1.30", of=apart) is Reason.NO_INTERFACE
+        assert why_not("i-2", "198.18.0.5", of=apart) is Reason.NO_PUBLIC_ADDRESS
+        with_address = but(DUAL_HOMED, *_other_vpc({"10.0.1.30": "198.18.0.7"}))
+        assert why_not("i-2", "i-web", of=with_address) is None
+
+    def test_an_address_two_vpcs_have_names_no_source(self) -> None:
+        with pytest.raises(UnknownPlace, match="ambiguous"):
+            ask("10.0.1.10", "i-web", of=but(DUAL_HOMED, *_other_vpc()))
+
+
+@pytest.mark.parametrize("word", ["", "web", "site/nowhere", "10.0.0", "subnet-1", "10.9.9.9"])
+def test_words_that_name_no_source(word: str) -> None:
+    with pytest.raises(UnknownPlace):
+        ask(word, "i-web")
+
+
+@pytest.mark.parametrize("word", ["", "tcp", "tcp/", "tcp/x", "tcp/65536", "tcp/80/1", "icmp/256", "http", "256", "-1"])
+def test_words_that_are_no_traffic(word: str) -> None:
+    with pytest.raises(UnknownPlace):
+        traffic(word)
+
+
+# --- what holds in every world ----------------------------------------------------------------------------------------
+
+HOSTS = st.integers(10, 13)
+BLOCKS = st.sampled_from(["0.0.0.0/0", "10.0.0.0/16", "10.0.1.0/24", "10.0.1.10/31", "10.0.1.12/32", "198.18.0.0/24"])
+GROUPS = ("sg-0", "sg-1", "sg-2")
+PORTS_RANGE = st.tuples(st.integers(79, 82), st.integers(79, 82)).map(lambda pair: (min(pair), max(pair)))
+
+
+@st.composite
+def rules(draw: st.DrawFn) -> Rule:
+    low, high = draw(PORTS_RANGE)
+    protocol = draw(st.sampled_from([-1, 6, 17]))
+    spread = (low, high) if protocol != -1 else (-1, -1)
+    if draw(st.booleans()):
+        return Rule(protocol, *spread, cidr=draw(BLOCKS))
+    return Rule(protocol, *spread, group=draw(st.sampled_from(GROUPS)))
+
+
+RULE_SETS = st.frozensets(rules(), max_size=3).map(lambda some: tuple(sorted(some)))
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    """Four instances in one subnet, all with public addresses, with any groups and rules."""
+    where = subnet("subnet-1", "10.0.1.0/24")
+    records: list[Record] = [
+        Vpc("vpc-1", (ip_network("10.0.0.0/16"),), (where,), internet=draw(st.booleans())),
+        table("rtb-1", *([to_internet()] if draw(st.booleans()) else [])),
+    ]
+    records += [SecurityGroup(id_, "vpc-1", draw(RULE_SETS), draw(RULE_SETS)) for id_ in GROUPS]
+    for host in range(10, 14):
+        inside = f"10.0.1.{host}"
+        carried = tuple(draw(st.sets(st.sampled_from(GROUPS), min_size=1)))
+        public = {inside: f"198.18.0.{host}"} if draw(st.booleans()) else {}
+        records.append(port(f"eni-{host}", f"i-{host}", where, "rtb-1", inside, groups=carried, public=public))
+    return world(*records)
+
+
+TRAFFIC = st.builds(Traffic, st.sampled_from([6, 17]), st.integers(79, 82))
+ENDS = st.one_of(
+    HOSTS.map(lambda host: f"i-{host}"),
+    HOSTS.map(lambda host: f"10.0.1.{host}"),
+    HOSTS.map(lambda host: f"198.18.0.{host}"),
+    st.sampled_from(["internet", "8.8.8.8"]),
+)
+
+
+def _rule_sets(of: World) -> list[SecurityGroup]:
+    return [record for record in of.values() if isinstance(record, SecurityGroup)]
+
+
+@given(worlds(), ENDS, ENDS, TRAFFIC, st.data())
+def test_removing_a_rule_never_makes_more_reachable(
+    of: World, source: str, destination: str, what: Traffic, data: st.DataObject
+) -> None:
+    chosen = data.draw(st.sampled_from(_rule_sets(of)))
+    fewer = but(of, replace(chosen, ingress=chosen.ingress[1:], egress=chosen.egress[1:]))
+    assert reach(fewer, source, destination, what).reachable <= reach(of, source, destination, what).reachable
+
+
+@given(worlds(), ENDS, ENDS, TRAFFIC)
+def test_a_group_reference_is_its_members_private_addresses(
+    of: World, source: str, destination: str, what: Traffic
+) -> None:
+    members = {
+        id_: [f"10.0.1.{host}/32" for host in range(10, 14) if id_ in of["port", f"eni-{host}"].groups]
+        for id_ in GROUPS
+    }
+
+    def spelt_out(some: tuple[Rule, ...]) -> tuple[Rule, ...]:
+        return tuple(
+            replace(rule, group="", cidr=cidr) for rule in some for cidr in members.get(rule.group, [rule.cidr])
+        )
+
+    by_address = but(
+        of, *(replace(one, ingress=spelt_out(one.ingress), egress=spelt_out(one.egress)) for one in _rule_sets(of))
+    )
+    assert reach(of, source, destination, what).reason == reach(by_address, source, destination, what).reason
+
+
+@given(worlds(), worlds(), HOSTS, HOSTS, TRAFFIC)
+def test_no_path_between_vpcs_without_the_internet(one: World, two: World, near: int, far: int, what: Traffic) -> None:
+    """Two worlds with the same addresses side by side, the second renamed and without gateways."""
+    renamed = [_renamed(record) for record in two.values()]
+    verdict = reach(but(one, *renamed), f"i-{near}", f"i-other-{far}", what)
+    assert not verdict.reachable
+    assert reach(but(one, *renamed), f"i-{near}", f"10.0.1.{far}", what) == reach(
+        one, f"i-{near}", f"10.0.1.{far}", what
+    )
+
+
+def _renamed(record: Record) -> Record:
+    match record:
+        case Vpc():
+            return replace(record, id="vpc-2", internet=False)
+        case SecurityGroup():
+            return replace(record, id=record.id + "-other", vpc_id="vpc-2")
+    if record.key[0] == "route_table":
+        return replace(record, id="rtb-2", vpc_id="vpc-2")
+    host = record.id.removeprefix("eni-")
+    groups = tuple(id_ + "-other" for id_ in record.groups)
+    return replace(
+        record, id=f"eni-other-{host}", instance_id=f"i-other-{host}", vpc_id="vpc-2", route_table_id="rtb-2",
+        groups=groups, public=(),
+    )  # fmt: skip
+
+
+@given(worlds(), ENDS, ENDS, TRAFFIC)
+def test_every_refusal_says_why(of: World, source: str, destination: str, what: Traffic) -> None:
+    why_not(source, destination, what, of)
