@@ -12,9 +12,9 @@ from typing import Any
 
 from sqlalchemy import Row, select, update
 
+from enid.ec2.auto_public_addresses import assign_on_start
 from enid.ec2.context import Context, Params, Result
-from enid.ec2.errors import AwsError, not_permitted, unsupported
-from enid.ec2.public_addresses_on_start import assign_on_start
+from enid.ec2.errors import AwsError, invalid_parameter_combination, not_permitted, unsupported
 from enid.ec2.registry import operation
 from enid.ec2.resources import fetch_all
 from enid.store.tables import attachments, instances
@@ -66,6 +66,14 @@ _TERMINATE = _Transition(
 _REBOOT = _Transition(
     ("pending", "running"), (), "", "The instance '{id}' is not in a state from which it can be rebooted."
 )
+
+
+def _named(ctx: Context, params: Params) -> list[Row[Any]]:
+    """The instances the request names."""
+    ids = params.get("InstanceIds", ())
+    if not ids:
+        raise invalid_parameter_combination("No instances specified")
+    return list(fetch_all(ctx, "i", ids).values())
 
 
 def _acted_on(rows: Iterable[Row[Any]], transition: _Transition) -> list[Row[Any]]:
@@ -130,10 +138,10 @@ def _user_initiated(ctx: Context) -> str:
 @operation("StartInstances")
 def start_instances(ctx: Context, params: Params) -> Result:
     """A start is a launch again: a new launch time, and a new public address where the old one was released."""
-    rows = fetch_all(ctx, "i", params["InstanceIds"]).values()
+    rows = _named(ctx, params)
     acted = _acted_on(rows, _START)
-    for row in acted:
-        _write(ctx, [row], boot=row.boot + 1, **_FRESH, launch_time=ctx.now, host_id=ctx.settings.host_id)
+    fresh = {"launch_time": ctx.now, "host_id": ctx.settings.host_id, "boot": instances.c.boot + 1}
+    _write(ctx, acted, **_FRESH, **fresh)
     assign_on_start(ctx, [row.id for row in acted])
     return {"StartingInstances": _changes(rows, acted, "pending")}
 
@@ -155,7 +163,7 @@ def stop_instances(ctx: Context, params: Params) -> Result:
     """
     if params.get("Hibernate"):
         raise unsupported("Instances cannot be hibernated.")
-    rows = fetch_all(ctx, "i", params["InstanceIds"]).values()
+    rows = _named(ctx, params)
     acted = _acted_on(rows, _STOP)
     for row in acted:
         if row.state == "pending" and row.boot == 1:
@@ -174,7 +182,7 @@ def stop_instances(ctx: Context, params: Params) -> Result:
 
 @operation("RebootInstances")
 def reboot_instances(ctx: Context, params: Params) -> Result:
-    rows = _acted_on(fetch_all(ctx, "i", params["InstanceIds"]).values(), _REBOOT)
+    rows = _acted_on(_named(ctx, params), _REBOOT)
     _write(ctx, rows, boot=instances.c.boot + 1)
     return {}
 
@@ -182,7 +190,7 @@ def reboot_instances(ctx: Context, params: Params) -> Result:
 @operation("TerminateInstances")
 def terminate_instances(ctx: Context, params: Params) -> Result:
     """All or none; stop protection protects from termination too, as on AWS."""
-    rows = fetch_all(ctx, "i", params["InstanceIds"]).values()
+    rows = _named(ctx, params)
     acted = _acted_on(rows, _TERMINATE)
     _protected(acted, "terminated", "disableApiTermination", "disableApiStop")
     _write(
@@ -207,7 +215,7 @@ def unmonitor_instances(ctx: Context, params: Params) -> Result:
 
 
 def _monitoring(ctx: Context, params: Params, *, on: bool) -> Result:
-    ids = list(fetch_all(ctx, "i", params["InstanceIds"]))
+    ids = [row.id for row in _named(ctx, params)]
     ctx.db.execute(update(instances).where(instances.c.id.in_(ids)).values(monitoring=on))
     state = "enabled" if on else "disabled"
     return {"InstanceMonitorings": [{"InstanceId": id_, "Monitoring": {"State": state}} for id_ in ids]}

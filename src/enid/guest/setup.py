@@ -1,26 +1,27 @@
 """Makes one sandbox: the work of the process the spawner forks for a start.
 
 Three processes take part. The *setup* process (this one) has the agent's power. A short-lived *holder* unshares the
-user, network, UTS, IPC and cgroup namespaces, so that these belong to the sandbox's user namespace. The *init to be*
-joins them, gets a mount and a pid namespace that belong to the agent's user namespace, builds the file system, gives up its power and
-executes init. Until init is announced all of them die with the spawner; what might survive is in a record.
+user, network, UTS, IPC and cgroup namespaces, so that these belong to the sandbox's own user namespace. The *init to
+be* joins them, gets a mount and a pid namespace that belong to the agent's user namespace, builds the file system,
+gives up its power and executes init. Until init is announced all of them die with the spawner; what might survive
+nevertheless is in a record by then.
 """
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import signal
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import NoReturn
 
-from enid.guest import records
-from enid.guest.cgroups import enter as enter_cgroups
+from enid.guest import cgroups, records
 from enid.guest.confine import ENVIRONMENT, become_root_inside, prepare_exec
+from enid.guest.disk import make_disk, open_console
 from enid.guest.furnish import furnish
 from enid.guest.ids import IdRange
 from enid.guest.plan import Plan, Reply
@@ -44,37 +45,161 @@ INIT = "/etc/enid-init"
 """The init script inside; comes with the image."""
 
 _HELD = CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP
-_CONSOLE_KEPT = 65536
 _SIOCSIFFLAGS, _IFF_UP = 0x8914, 0x1
 _RELEASE_FD = 3
 
+_NETWORK_DEFAULTS = {
+    # A new namespace copies the host's IPv4 settings: an instance must not depend on whether the host forwards.
+    "ipv4/ip_forward": "0",
+    "ipv4/conf/all/rp_filter": "0",
+    "ipv4/conf/default/rp_filter": "0",
+    "ipv4/ping_group_range": "0 65533",
+    # The agent is the good guest that gives addresses and routes; nothing is learned.
+    "ipv6/conf/all/accept_ra": "0",
+    "ipv6/conf/default/accept_ra": "0",
+    "ipv6/conf/default/autoconf": "0",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Child:
+    pid: int
+    outcome: int
+    """Reads as empty when the child got there, else as the reason why not."""
+
+    def check(self) -> None:
+        chunks = []
+        while chunk := os.read(self.outcome, 4096):
+            chunks.append(chunk)
+        os.close(self.outcome)
+        if chunks:
+            raise ChildProcessError(b"".join(chunks).decode(errors="replace"))
+
 
 def start(plan: Plan) -> Reply:
-    """Carry out a plan. Never raises: a failure is a reply with a reason, and leaves no process."""
+    """Carry out a plan. Never raises: a failure is a reply with its reason, and leaves no process."""
     pid = 0
     try:
-        die_with_parent(signal.SIGKILL)
-        cgroups = enter_cgroups(plan.limits)
-        _make_disk(plan)
-        holder, held, release_holder = _fork(lambda ready: _hold(ready))
-        user_namespace_fd = _adopt_namespaces(plan, holder, held)
-        unshare(CLONE_NEWNS | CLONE_NEWPID)
+        entered = cgroups.enter(plan.limits)
+        make_disk(plan)
+        let_go_read, let_go = os.pipe()
+        holder = _fork(lambda outcome: _hold(outcome, let_go_read), closing=[let_go])
+        holder.check()
+        user_namespace_fd = _take_over(plan, holder.pid)
         go_read, go = os.pipe()
-        pid, failure, _ = _fork(lambda ready: _become_init(plan, user_namespace_fd, go_read, go), pipe_back=False)
-        born = records.birth(pid)
-        if born is None:
-            raise ChildProcessError("the sandbox's first process died at once")
+        unshare(CLONE_NEWNS | CLONE_NEWPID)
+        init = _fork(lambda _: _become_init(plan, user_namespace_fd, go_read), closing=[let_go, go])
+        pid = init.pid
+        os.close(let_go)
         record = records.Record(
-            plan.id, plan.boot, pid, born, records.host_boot(), records.STARTING, cgroups
+            plan.id, plan.boot, pid, records.birth(pid) or 0, records.host_boot(), records.STARTING, entered
         )
         records.write(plan.record, record)
-        os.write(go, b"1")
-        os.close(release_holder)
-        reason = _read_all(failure)
-        if reason:
-            raise ChildProcessError(reason.decode(errors="replace"))
+        with suppress(BrokenPipeError):
+            os.write(go, b"1")
+        init.check()
         records.write(plan.record, replace(record, state=records.RUNNING))
-        return Reply(plan.token, plan.id, pid, born)
+        os.waitpid(holder.pid, 0)
+        return Reply(plan.token, plan.id, pid, record.born)
     except Exception as error:
         _abandon(plan, pid)
         return Reply(plan.token, plan.id, reason=str(error) or type(error).__name__)
+
+
+def _fork(body: Callable[[int], None], closing: Sequence[int]) -> _Child:
+    """Run ``body`` in a child, which inherits all but the descriptors in ``closing``."""
+    outcome, tell = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(tell)
+        return _Child(pid, outcome)
+    _run_child(body, tell, [outcome, *closing])
+
+
+def _run_child(body: Callable[[int], None], tell: int, closing: Sequence[int]) -> NoReturn:
+    try:
+        for fd in closing:
+            os.close(fd)
+        body(tell)
+    except BaseException as error:
+        os.write(tell, (str(error) or type(error).__name__).encode())
+        os._exit(1)
+    os._exit(0)
+
+
+def _hold(outcome: int, let_go: int) -> None:
+    """The holder: new namespaces, then wait until nobody needs it."""
+    unshare(CLONE_NEWUSER | _HELD)
+    # User namespaces open more of the kernel to root inside than an instance needs: allow it none of its own.
+    _write("/proc/sys/user/max_user_namespaces", "0")
+    os.close(outcome)
+    os.read(let_go, 1)
+
+
+def _take_over(plan: Plan, holder: int) -> int:
+    """Map the holder's ids, join all of its namespaces but the user namespace, and return that one's descriptor."""
+    ids = IdRange(plan.id_base, plan.id_count)
+    _write(f"/proc/{holder}/uid_map", ids.map_line)
+    _write(f"/proc/{holder}/gid_map", ids.map_line)
+    user_namespace_fd = os.open(f"/proc/{holder}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+    pidfd = os.pidfd_open(holder)
+    setns(pidfd, _HELD)
+    os.close(pidfd)
+    set_hostname(plan.hostname)
+    _prepare_network()
+    return user_namespace_fd
+
+
+def _prepare_network() -> None:
+    """What a fresh network namespace needs before its first interface comes."""
+    for name, value in _NETWORK_DEFAULTS.items():
+        with suppress(FileNotFoundError):  # a kernel without IPv6
+            _write(f"/proc/sys/net/{name}", value)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as anything:
+        fcntl.ioctl(anything, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", _IFF_UP))
+
+
+def _become_init(plan: Plan, user_namespace_fd: int, go: int) -> None:
+    """The sandbox's pid 1, from the agent's power to executing init."""
+    die_with_parent(signal.SIGKILL)
+    if not os.read(go, 1):  # the setup process died before it wrote the record
+        os._exit(1)
+    os.setsid()
+    join_new_keyring()
+    release = os.open(plan.release, os.O_RDWR | os.O_CLOEXEC)
+    console = open_console(plan)
+    build(plan, user_namespace_fd)
+    nothing = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+    for fd, number in ((nothing, 0), (console, 1), (console, 2)):
+        os.dup2(fd, number)
+    become_root_inside(user_namespace_fd)
+    furnish(plan)
+    _execute_init(release)
+
+
+def _execute_init(release: int) -> None:
+    """Read the script first, then move the release FIFO to where it expects it; the outcome's pipe may be there."""
+    prepare_exec(_RELEASE_FD)
+    if release != _RELEASE_FD:
+        # Everything from 3 on is closed on exec; a duplicate made on top of one of them must not lose the outcome.
+        os.dup2(release, _RELEASE_FD)
+    os.set_inheritable(_RELEASE_FD, True)
+    # After the change of user this no longer holds anyway; say it where it matters: init outlives the setup process.
+    die_with_parent(0)
+    os.execve("/bin/sh", ["init", INIT], ENVIRONMENT)
+
+
+def _abandon(plan: Plan, pid: int) -> None:
+    """Leave nothing of a failed start but its disk."""
+    if pid:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        with suppress(ChildProcessError):
+            os.waitpid(pid, 0)
+    with suppress(FileNotFoundError):
+        os.unlink(plan.record)
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)

@@ -32,6 +32,7 @@ MNT_DETACH = 0x2
 
 _PR_SET_PDEATHSIG = 1
 _PR_CAPBSET_DROP = 24
+_PR_SET_CHILD_SUBREAPER = 36
 _KEYCTL_JOIN_SESSION_KEYRING = 1
 _OPEN_TREE_CLONE = 0x1
 _AT_EMPTY_PATH = 0x1000
@@ -118,6 +119,11 @@ def set_hostname(name: str) -> None:
 def die_with_parent(signal_number: int) -> None:
     """Get a signal when the parent ends; 0 takes it back. A change of user id takes it back as well."""
     _checked(_libc.prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
+
+
+def become_subreaper() -> None:
+    """Adopt descendants whose parents die."""
+    _checked(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl(PR_SET_CHILD_SUBREAPER)")
 
 
 def drop_bounding(capability: int) -> bool:

@@ -1,7 +1,7 @@
 """The framing every netlink family shares: message headers and attributes, to bytes and back.
 
-Pure. What a message means is the business of the modules named after what they configure (:mod:`links`, :mod:`routes`, …);
-sending is :mod:`socket`'s. The sequence number is left 0: the socket that sends a batch numbers it.
+Pure. What a message means is the business of the modules named after what they configure (:mod:`links`,
+:mod:`routes`, …); sending is :mod:`socket`'s. The sequence number is left 0: the socket that sends a batch numbers it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Netlink sockets that live in another network namespace: batches of messages, acknowledgements, dumps.
 
-The kernel handles a netlink message inside ``send``, so when it returns every answer is already queued and nothing here
-waits. Only the last message of a batch asks for an acknowledgement; errors come back unasked and carry the number of the
-message they belong to.
+The kernel handles a netlink message inside ``send``, so when it returns every answer is already queued and nothing
+here waits. Only the last message of a batch asks for an acknowledgement; errors come back unasked and carry the number
+of the message they belong to.
 """
 
 from __future__ import annotations

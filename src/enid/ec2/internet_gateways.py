@@ -1,0 +1,118 @@
+"""Internet gateways: a VPC's one door to the internet. Public addresses must be unmapped before it closes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, delete, insert, select, update
+
+from enid.ec2 import dependants, filters, quotas, routes, tags
+from enid.ec2.context import Context, Params, Result
+from enid.ec2.describe import describe
+from enid.ec2.errors import AwsError, dependency_violation, invalid_parameter_value
+from enid.ec2.registry import operation
+from enid.ec2.resources import fetch
+from enid.store.ids import new_id
+from enid.store.tables import internet_gateways, network_interfaces, public_addresses, vpcs
+
+_STATE = "available"
+"""What AWS answers for an attached internet gateway, although its enumeration says ``attached``."""
+
+
+@operation("CreateInternetGateway")
+def create_internet_gateway(ctx: Context, params: Params) -> Result:
+    quotas.check(
+        ctx,
+        internet_gateways,
+        internet_gateways.c.account_id == ctx.account_id,
+        ctx.settings.quotas.internet_gateways,
+        "InternetGatewayLimitExceeded",
+        "The maximum number of internet gateways has been reached.",
+    )
+    id_ = new_id("igw")
+    ctx.db.execute(insert(internet_gateways).values(id=id_, account_id=ctx.account_id, created_at=ctx.now))
+    tags.on_creation(ctx, params, "internet-gateway", [id_])
+    return {"InternetGateway": _shown(ctx, [fetch(ctx, "igw", id_)])[0]}
+
+
+@operation("DeleteInternetGateway")
+def delete_internet_gateway(ctx: Context, params: Params) -> Result:
+    row = fetch(ctx, "igw", params["InternetGatewayId"])
+    dependants.refuse_if_any(
+        ctx,
+        f"The internetGateway '{row.id}' has dependencies and cannot be deleted.",
+        select(vpcs.c.id).where(vpcs.c.id == row.vpc_id),
+    )
+    ctx.db.execute(delete(internet_gateways).where(internet_gateways.c.id == row.id))
+    tags.forget(ctx, [row.id])
+    return {}
+
+
+@operation("AttachInternetGateway")
+def attach_internet_gateway(ctx: Context, params: Params) -> Result:
+    """One gateway per VPC, one VPC per gateway."""
+    row = fetch(ctx, "igw", params["InternetGatewayId"])
+    vpc = fetch(ctx, "vpc", params["VpcId"])
+    if row.vpc_id is not None:
+        raise AwsError("Resource.AlreadyAssociated", f"resource {row.id} is already attached to network {row.vpc_id}")
+    if ctx.db.execute(select(internet_gateways.c.id).where(internet_gateways.c.vpc_id == vpc.id)).first():
+        raise invalid_parameter_value(f"Network {vpc.id} already has an internet gateway attached")
+    _attach(ctx, row.id, vpc.id, vpc.id)
+    return {}
+
+
+@operation("DetachInternetGateway")
+def detach_internet_gateway(ctx: Context, params: Params) -> Result:
+    """Routes to the gateway stay, as black holes."""
+    row = fetch(ctx, "igw", params["InternetGatewayId"])
+    vpc = fetch(ctx, "vpc", params["VpcId"])
+    if row.vpc_id != vpc.id:
+        raise AwsError("Gateway.NotAttached", f"resource {row.id} is not attached to network {vpc.id}")
+    mapped = select(public_addresses.c.ip).join(
+        network_interfaces, network_interfaces.c.id == public_addresses.c.network_interface_id
+    )
+    if ctx.db.execute(mapped.where(network_interfaces.c.vpc_id == vpc.id).limit(1)).first():
+        raise dependency_violation(
+            f"Network {vpc.id} has some mapped public address(es). "
+            "Please unmap those public address(es) before detaching the gateway."
+        )
+    _attach(ctx, row.id, None, vpc.id)
+    return {}
+
+
+def _attach(ctx: Context, id_: str, vpc_id: str | None, concerned: str) -> None:
+    ctx.db.execute(update(internet_gateways).where(internet_gateways.c.id == id_).values(vpc_id=vpc_id))
+    ctx.note("vpc", concerned)
+    routes.note_tables_towards(ctx, id_)
+
+
+def _attached(inner: filters.Condition) -> filters.Condition:
+    return lambda values: internet_gateways.c.vpc_id.is_not(None) & inner(values)
+
+
+_FILTERS = {
+    "attachment.state": _attached(filters.constant(_STATE)),
+    "attachment.vpc-id": filters.text(internet_gateways.c.vpc_id),
+    "internet-gateway-id": filters.text(internet_gateways.c.id),
+    "owner-id": filters.text(internet_gateways.c.account_id),
+}
+
+
+@operation("DescribeInternetGateways")
+def describe_internet_gateways(ctx: Context, params: Params) -> Result:
+    rows, token = describe(ctx, params, "igw", _FILTERS, "InternetGatewayIds")
+    return {"InternetGateways": _shown(ctx, rows), "NextToken": token}
+
+
+def _shown(ctx: Context, rows: Sequence[Row[Any]]) -> list[Result]:
+    tags_of = tags.shown(ctx, [row.id for row in rows])
+    return [
+        {
+            "InternetGatewayId": row.id,
+            "OwnerId": row.account_id,
+            "Attachments": [{"State": _STATE, "VpcId": row.vpc_id}] if row.vpc_id else [],
+            "Tags": tags_of[row.id],
+        }
+        for row in rows
+    ]
