@@ -27,7 +27,5 @@ from enid.reconcile.lifecycle import Action, decide
         ("terminated", "ok", None, None, Action.NOTHING),
     ],
 )
-def test_the_next_step(
-    state: str, health: str, guest: int | None, starting: int | None, expected: Action
-) -> None:
+def test_the_next_step(state: str, health: str, guest: int | None, starting: int | None, expected: Action) -> None:
     assert decide(state, health, boot=2, guest_boot=guest, starting_boot=starting) is expected

@@ -24,7 +24,7 @@ from enid.wire.dispatch import Dispatcher
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(state_dir=tmp_path / "state", run_dir=tmp_path / "run", region="us-east-1", settle_timeout=5.0)
+    return Settings(state_dir=tmp_path / "state", run_dir=tmp_path / "run", region="us-east-1", settle_timeout=2.0)
 
 
 @pytest.fixture

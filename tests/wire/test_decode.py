@@ -98,6 +98,6 @@ def test_times_have_a_zone_and_nonsense_is_no_time() -> None:
     shape = {"InstanceId.1": "i-1", "Status": "ok", "ReasonCode.1": "other"}
     at = decode("ReportInstanceStatus", {**shape, "StartTime": "2024-05-01T10:00:00"})["StartTime"]
     assert at.isoformat() == "2024-05-01T10:00:00+00:00"
-    for bad in ("yesterday", "0001-01-01T00:00:00+14:00", "1" * 40):
+    for bad in ("yesterday", "0001-01-01T00:00:00+14:00", "2024-13-01", ""):
         with pytest.raises(AwsError, match="StartTime"):
             decode("ReportInstanceStatus", {**shape, "StartTime": bad})

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 
 from enid.ec2.addresses import assign_public
 from enid.ec2.context import Context
@@ -31,7 +31,7 @@ def assign_on_start(ctx: Context, instance_ids: Sequence[str]) -> None:
         select(interface.id, interface.private_ip_address)
         .where(attachment.network_interface_id == interface.id, attachment.instance_id.in_(alone))
         .where(interface.associate_public_ip_address, attachment.device_index == 0)
-        .where(interface.id.not_in(select(public_addresses.c.network_interface_id).where(_is_used())))
+        .where(~exists().where(public_addresses.c.network_interface_id == interface.id))
         .order_by(attachment.instance_id)
     )
     for row in ctx.db.execute(query).all():

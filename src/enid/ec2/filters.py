@@ -92,6 +92,11 @@ def constant(value: str) -> Condition:
     return condition
 
 
+def absent(values: Sequence[str]) -> ColumnElement[bool]:
+    """A property that AWS documents and no resource here has."""
+    return false()
+
+
 def where(given: Sequence[Mapping[str, Any]], catalogue: Catalogue, owner: ColumnElement[Any]) -> ColumnElement[bool]:
     """The condition for a request's ``Filters``.
 

@@ -1,7 +1,7 @@
 """An instance's life: start, stop, reboot, terminate, and the words AWS uses for it.
 
-A call only writes what is wanted (``pending``, ``stopping``, ``shutting-down``, a higher boot number); the agent carries
-it out and writes ``running``, ``stopped`` and ``terminated``.
+A call only writes what is wanted (``pending``, ``stopping``, ``shutting-down``, a higher boot number); the agent
+carries it out and writes ``running``, ``stopped`` and ``terminated``.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, update
 
 from enid.ec2.auto_public_addresses import assign_on_start
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.errors import AwsError, invalid_parameter_combination, not_permitted, unsupported
 from enid.ec2.registry import operation
 from enid.ec2.resources import fetch_all
-from enid.store.tables import attachments, instances
+from enid.store.tables import instances
 
 CODES: Mapping[str, int] = {
     "pending": 0,
@@ -52,7 +52,10 @@ class _Transition:
 
 
 _START = _Transition(
-    ("stopped",), ("pending", "running"), "pending", "The instance '{id}' is not in a state from which it can be started."
+    ("stopped",),
+    ("pending", "running"),
+    "pending",
+    "The instance '{id}' is not in a state from which it can be started.",
 )
 _STOP = _Transition(
     ("pending", "running"),
@@ -91,16 +94,13 @@ def _acted_on(rows: Iterable[Row[Any]], transition: _Transition) -> list[Row[Any
 
 
 def _write(ctx: Context, rows: Sequence[Row[Any]], **values: Any) -> None:
-    """Write the same columns to instances, and tell the agent to look at them and their interfaces."""
+    """Write the same columns to instances, and tell the agent to look at them."""
     if not rows:
         return
     ids = [row.id for row in rows]
     ctx.db.execute(update(instances).where(instances.c.id.in_(ids)).values(changed_at=ctx.now, **values))
-    plugged = select(attachments.c.network_interface_id).where(attachments.c.instance_id.in_(ids))
     for id_ in ids:
         ctx.note("instance", id_)
-    for interface in ctx.db.execute(plugged).scalars():
-        ctx.note("network_interface", interface)
 
 
 def _changes(rows: Iterable[Row[Any]], acted: Sequence[Row[Any]], target: str) -> list[dict[str, Any]]:

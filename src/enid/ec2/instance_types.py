@@ -18,6 +18,7 @@ from typing import Any
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.describe import slice_page
 from enid.ec2.errors import AwsError, invalid_parameter_combination, invalid_parameter_value
+from enid.ec2.images import SANDBOX
 from enid.ec2.list_filters import keep, matches
 from enid.ec2.registry import operation
 
@@ -77,6 +78,22 @@ def known(instance_type: str) -> Cells:
     if row is None:
         raise invalid_parameter_value(f"Invalid value '{instance_type}' for InstanceType.")
     return row
+
+
+def require_image_runs_on(instance_type: str) -> None:
+    """The image runs on instances of this type.
+
+    :raises AwsError: ``InvalidParameterValue``: no such type, or one of another architecture.
+    """
+    architectures = known(instance_type)["ProcessorInfo.SupportedArchitectures"].split("|")
+    wanted = SANDBOX["Architecture"]
+    if wanted not in architectures:
+        raise invalid_parameter_value(
+            f"The architecture '{','.join(architectures)}' of the specified instance type does not match the "
+            f"architecture '{wanted}' of the specified AMI. Specify an instance type and an AMI that have matching "
+            "architectures, and try again. You can use 'describe-instance-types' or 'describe-images' to discover the "
+            "architecture of the instance type or AMI."
+        )
 
 
 # --- as the API shows it ----------------------------------------------------------------------------------------------

@@ -7,23 +7,15 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from enid.ec2 import dns_names, tags
+from enid.ec2 import dns_names, instance_metadata_options, tags
 from enid.ec2.context import Context
 from enid.ec2.images import ROOT_DEVICE_NAME, SANDBOX
 from enid.ec2.instance_state import shown_state
 from enid.ec2.instance_types import known
-from enid.ec2.network_interface_attachments import shown_on_instances
+from enid.ec2.network_interface_view import shown_on_instances
 
 NetworkInterface = Mapping[str, Any]
 """The model's ``InstanceNetworkInterface``."""
-
-DEFAULT_METADATA_OPTIONS: Mapping[str, Any] = {
-    "HttpTokens": "optional",
-    "HttpPutResponseHopLimit": 1,
-    "HttpEndpoint": "enabled",
-    "HttpProtocolIpv6": "disabled",
-    "InstanceMetadataTags": "disabled",
-}
 
 
 def reservations(ctx: Context, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
@@ -65,7 +57,7 @@ def _instance(
         "Monitoring": {"State": "enabled" if row.monitoring else "disabled"},
         "EbsOptimized": row.ebs_optimized,
         "ClientToken": extra.get("ClientToken", ""),
-        "MetadataOptions": {"State": "applied"} | {**DEFAULT_METADATA_OPTIONS, **(row.metadata_options or {})},
+        "MetadataOptions": instance_metadata_options.shown(row.metadata_options),
         "PrivateDnsNameOptions": extra.get("PrivateDnsNameOptions"),
         "MaintenanceOptions": {"AutoRecovery": "default", **extra.get("MaintenanceOptions", {})},
         "CapacityReservationSpecification": {"CapacityReservationPreference": "open"},
@@ -141,12 +133,12 @@ def _network(ctx: Context, row: Row[Any], interfaces: Sequence[NetworkInterface]
 def is_primary(interface: NetworkInterface) -> bool:
     """Device 0 of network card 0."""
     attachment = interface["Attachment"]
-    return attachment["DeviceIndex"] == 0 and not attachment.get("NetworkCardIndex")
+    return bool(attachment["DeviceIndex"] == 0 and not attachment["NetworkCardIndex"])
 
 
 def private_dns_name(ctx: Context, row: Row[Any], ip: str) -> str:
     """The instance's host name: made of its address, or of its id where its ``PrivateDnsNameOptions`` say so."""
     options = (row.extra or {}).get("PrivateDnsNameOptions", {})
     if options.get("HostnameType") == "resource-name":
-        return row.id + dns_names.private_suffix(ctx.region)
+        return f"{row.id}{dns_names.private_suffix(ctx.region)}"
     return dns_names.private_name(ctx.region, ip)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 
 from enid.ec2.context import Context
 from enid.ec2.errors import AwsError, check_id, not_found
@@ -12,6 +12,12 @@ from enid.store.tables import network_interface_groups, security_groups
 
 Group = tuple[str, str]
 """Id and name."""
+
+_GROUPS = security_groups.c
+_SELECT = select(_GROUPS.id, _GROUPS.name, _GROUPS.vpc_id)
+_DEFAULT = _SELECT.where(_GROUPS.vpc_id == bindparam("vpc"), _GROUPS.name == "default")
+_NAMED = _SELECT.where(_GROUPS.account_id == bindparam("account"), _GROUPS.id.in_(bindparam("wanted", expanding=True)))
+_INSERT = insert(network_interface_groups)
 
 
 def chosen(ctx: Context, vpc_id: str, group_ids: Sequence[str], *, creating: bool = False) -> list[Group]:
@@ -27,12 +33,9 @@ def chosen(ctx: Context, vpc_id: str, group_ids: Sequence[str], *, creating: boo
             "SecurityGroupsPerInterfaceLimitExceeded",
             "The maximum number of security groups per interface has been reached.",
         )
-    groups = security_groups.c
-    query = select(groups.id, groups.name, groups.vpc_id).where(groups.account_id == ctx.account_id)
     if not wanted:
-        query = query.where(groups.vpc_id == vpc_id, groups.name == "default")
-        return [(row.id, row.name) for row in ctx.db.execute(query)]
-    found = {row.id: row for row in ctx.db.execute(query.where(groups.id.in_(wanted)))}
+        return [(row.id, row.name) for row in ctx.db.execute(_DEFAULT, {"vpc": vpc_id})]
+    found = {row.id: row for row in ctx.db.execute(_NAMED, {"account": ctx.account_id, "wanted": wanted})}
     for id_ in wanted:
         if id_ not in found:
             raise _unknown(id_) if creating else not_found("sg", id_)
@@ -48,7 +51,7 @@ def write(ctx: Context, network_interface_id: str, groups: Sequence[Group]) -> N
             {"network_interface_id": network_interface_id, "group_id": group_id, "position": position}
             for position, (group_id, _) in enumerate(groups)
         ]
-        ctx.db.execute(insert(network_interface_groups), rows)
+        ctx.db.execute(_INSERT, rows)
 
 
 def replace(ctx: Context, network_interface_id: str, groups: Sequence[Group]) -> None:

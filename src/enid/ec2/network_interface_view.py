@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import BindParameter, ColumnElement, Row, Select, bindparam, select
 
 from enid.ec2 import tags
 from enid.ec2.context import Context
@@ -99,7 +99,7 @@ def shown_on_instances(ctx: Context, instance_ids: Iterable[str]) -> dict[str, l
         .where(t.attachments.c.instance_id.in_(list(result)))
         .order_by(t.attachments.c.network_card_index, t.attachments.c.device_index)
     )
-    rows = list(ctx.db.execute(query))
+    rows = ctx.db.execute(query).all()
     for row, interface in zip(rows, describe(ctx, rows), strict=True):
         result[row.instance_id].append(_on_instance(interface))
     return result
@@ -123,49 +123,63 @@ def _association_on_instance(shown: Shown) -> Shown | None:
 
 # --- reading ----------------------------------------------------------------------------------------------------------
 
-_IDS = bindparam("ids", expanding=True)
-_ADDRESSES = (
-    select(
-        t.private_addresses.c.network_interface_id,
-        t.private_addresses.c.ip,
-        t.private_addresses.c.family,
-        t.private_addresses.c.is_primary,
-    )
-    .where(t.private_addresses.c.network_interface_id.in_(_IDS))
-    .order_by(t.private_addresses.c.network_interface_id, t.private_addresses.c.family, t.private_addresses.c.position)
+MANY = 200
+"""From so many interfaces on it is cheaper to read what belongs to all of the account's than to name each."""
+_NAMED_ONES: BindParameter[Any] = bindparam("ids", expanding=True)
+_ALL = select(t.network_interfaces.c.id).where(t.network_interfaces.c.account_id == bindparam("account"))
+
+
+def _of_interfaces(query: Select[Any], interface: ColumnElement[str]) -> tuple[Select[Any], Select[Any]]:
+    """The query for interfaces that are named, and for all of an account's."""
+    return query.where(interface.in_(_NAMED_ONES)), query.where(interface.in_(_ALL))
+
+
+_PRIVATE = t.private_addresses.c
+_ADDRESSES = _of_interfaces(
+    select(_PRIVATE.network_interface_id, _PRIVATE.ip, _PRIVATE.family, _PRIVATE.is_primary).order_by(
+        _PRIVATE.network_interface_id, _PRIVATE.family, _PRIVATE.position
+    ),
+    _PRIVATE.network_interface_id,
 )
-_GROUPS = (
-    select(t.network_interface_groups.c.network_interface_id, t.security_groups.c.id, t.security_groups.c.name)
-    .join(t.security_groups, t.security_groups.c.id == t.network_interface_groups.c.group_id)
-    .where(t.network_interface_groups.c.network_interface_id.in_(_IDS))
-    .order_by(t.network_interface_groups.c.network_interface_id, t.network_interface_groups.c.position)
+_MEMBERSHIP = t.network_interface_groups.c
+_GROUPS = _of_interfaces(
+    select(_MEMBERSHIP.network_interface_id, t.security_groups.c.id, t.security_groups.c.name)
+    .join(t.security_groups, t.security_groups.c.id == _MEMBERSHIP.group_id)
+    .order_by(_MEMBERSHIP.network_interface_id, _MEMBERSHIP.position),
+    _MEMBERSHIP.network_interface_id,
 )
-_ATTACHMENTS = (
-    select(t.attachments, t.instances.c.account_id)
-    .join(t.instances, t.instances.c.id == t.attachments.c.instance_id)
-    .where(t.attachments.c.network_interface_id.in_(_IDS))
+_ATTACHMENTS = _of_interfaces(
+    select(t.attachments, t.instances.c.account_id).join(t.instances, t.instances.c.id == t.attachments.c.instance_id),
+    t.attachments.c.network_interface_id,
 )
-_PUBLIC = select(t.public_addresses).where(t.public_addresses.c.network_interface_id.in_(_IDS))
-_NAMED = select(t.vpcs.c.id, t.vpcs.c.enable_dns_support, t.vpcs.c.enable_dns_hostnames).where(t.vpcs.c.id.in_(_IDS))
+_PUBLIC = _of_interfaces(select(t.public_addresses), t.public_addresses.c.network_interface_id)
+_VPCS = select(t.vpcs.c.id, t.vpcs.c.enable_dns_support, t.vpcs.c.enable_dns_hostnames).where(
+    t.vpcs.c.id.in_(bindparam("ids", expanding=True))
+)
 
 
 def _related(ctx: Context, rows: Sequence[Row[Any]]) -> Related:
-    ids = {"ids": [row.id for row in rows]}
-    execute = ctx.db.execute
+    ids = [row.id for row in rows]
+
+    def read(queries: tuple[Select[Any], Select[Any]]) -> Sequence[Row[Any]]:
+        if len(ids) < MANY:
+            return ctx.db.execute(queries[0], {"ids": ids}).all()
+        return ctx.db.execute(queries[1], {"account": ctx.account_id}).all()
+
     addresses: defaultdict[str, list[tuple[str, int, bool]]] = defaultdict(list)
-    for id_, ip, family, is_primary in execute(_ADDRESSES, ids):
+    for id_, ip, family, is_primary in read(_ADDRESSES):
         addresses[id_].append((ip, family, is_primary))
     groups: defaultdict[str, list[Shown]] = defaultdict(list)
-    for id_, group_id, name in execute(_GROUPS, ids):
+    for id_, group_id, name in read(_GROUPS):
         groups[id_].append({"GroupId": group_id, "GroupName": name})
-    vpcs = execute(_NAMED, {"ids": list({row.vpc_id for row in rows})})
+    vpcs = ctx.db.execute(_VPCS, {"ids": list({row.vpc_id for row in rows})})
     return Related(
         addresses=addresses,
         groups=groups,
-        tags=tags.shown(ctx, ids["ids"]),
+        tags=tags.shown(ctx, ids),
         named={id_: named(support, hostnames) for id_, support, hostnames in vpcs},
-        attachments={row.network_interface_id: shown_attachment(row) for row in execute(_ATTACHMENTS, ids)},
-        public={(row.network_interface_id, row.private_ip): row for row in execute(_PUBLIC, ids)},
+        attachments={row.network_interface_id: shown_attachment(row) for row in read(_ATTACHMENTS)},
+        public={(row.network_interface_id, row.private_ip): row for row in read(_PUBLIC)},
     )
 
 

@@ -109,15 +109,14 @@ def _with_ipv6(inner: filters.Condition) -> filters.Condition:
     return lambda values: subnets.c.ipv6_cidr_block.is_not(None) & inner(values)
 
 
-def _arn(ctx_region: str) -> ColumnElement[str]:
-    return f"arn:aws:ec2:{ctx_region}:" + subnets.c.account_id + ":subnet/" + subnets.c.id
+def _arn(region: str) -> ColumnElement[str]:
+    return f"arn:aws:ec2:{region}:" + subnets.c.account_id + ":subnet/" + subnets.c.id
 
 
 def _catalogue(ctx: Context) -> filters.Catalogue:
     """Both of AWS's spellings of a name are there where it documents two."""
     zone, block = filters.text(subnets.c.availability_zone), filters.text(subnets.c.cidr_block)
     prefix, ipv6 = "private-dns-name-options-on-launch", "ipv6-cidr-block-association"
-    nothing: filters.Condition = filters.number(subnets.c.next_offset * 0 - 1)
     return {
         "availability-zone": zone,
         "availabilityZone": zone,
@@ -127,18 +126,18 @@ def _catalogue(ctx: Context) -> filters.Catalogue:
         "cidr-block": block,
         "cidr": block,
         "cidrBlock": block,
-        "customer-owned-ipv4-pool": filters.constant(""),
+        "customer-owned-ipv4-pool": filters.absent,
         "default-for-az": filters.boolean(subnets.c.default_for_az),
         "defaultForAz": filters.boolean(subnets.c.default_for_az),
         "enable-dns64": filters.boolean(subnets.c.enable_dns64),
-        "enable-lni-at-device-index": nothing,
+        "enable-lni-at-device-index": filters.absent,
         f"{ipv6}.ipv6-cidr-block": filters.text(subnets.c.ipv6_cidr_block),
         f"{ipv6}.association-id": filters.text(subnets.c.ipv6_association_id),
         f"{ipv6}.state": _with_ipv6(filters.constant("associated")),
         "ipv6-native": filters.constant("false"),
         "map-customer-owned-ip-on-launch": filters.constant("false"),
         "map-public-ip-on-launch": filters.boolean(subnets.c.map_public_ip_on_launch),
-        "outpost-arn": filters.constant(""),
+        "outpost-arn": filters.absent,
         "owner-id": filters.text(subnets.c.account_id),
         f"{prefix}.hostname-type": filters.text(subnets.c.private_dns_hostname_type),
         f"{prefix}.enable-resource-name-dns-a-record": filters.boolean(subnets.c.resource_name_dns_a),
@@ -199,6 +198,7 @@ _FLAGS: Mapping[str, str] = {
     "EnableResourceNameDnsARecordOnLaunch": "resource_name_dns_a",
     "EnableResourceNameDnsAAAARecordOnLaunch": "resource_name_dns_aaaa",
 }
+_NEED_IPV6 = ("AssignIpv6AddressOnCreation", "EnableResourceNameDnsAAAARecordOnLaunch")
 _HOSTNAMES = "PrivateDnsHostnameTypeOnLaunch"
 
 
@@ -222,7 +222,6 @@ def _change(row: Row[Any], name: str, value: Any) -> dict[str, Any]:
     if name not in _FLAGS:
         raise unsupported(f"The subnet attribute {name} is not there.")
     flag = value.get("Value", False)
-    if flag and name in ("AssignIpv6AddressOnCreation", "EnableResourceNameDnsAAAARecordOnLaunch"):
-        if row.ipv6_cidr_block is None:
-            raise invalid_parameter_value(f"Invalid value 'true' for {name}. {row.id} has no IPv6 CIDR block.")
+    if flag and name in _NEED_IPV6 and row.ipv6_cidr_block is None:
+        raise invalid_parameter_value(f"Invalid value 'true' for {name}. {row.id} has no IPv6 CIDR block.")
     return {_FLAGS[name]: flag}

@@ -144,19 +144,32 @@ def disassociate_vpc_cidr_block(ctx: Context, params: Params) -> Result:
     query = select(vpc_cidr_blocks).join(vpcs).where(vpc_cidr_blocks.c.id == id_, vpcs.c.account_id == ctx.account_id)
     block = ctx.db.execute(query).one_or_none()
     if block is None:
-        raise AwsError("InvalidVpcCidrBlockAssociationID.NotFound", f"The vpc CIDR block association '{id_}' does not exist")
+        raise AwsError(
+            "InvalidVpcCidrBlockAssociationID.NotFound", f"The vpc CIDR block association '{id_}' does not exist"
+        )
     if block.is_primary:
-        raise not_permitted(f"The vpc CIDR block with association ID {id_} may not be disassociated. It is the primary IPv4 CIDR block of the VPC")
-    column = subnets.c.cidr_block if block.family == 4 else subnets.c.ipv6_cidr_block
-    network = ip_network(block.cidr_block)
-    rows = ctx.db.execute(select(subnets.c.id, column.label("block")).where(subnets.c.vpc_id == block.vpc_id, column.is_not(None)))
-    inside = [row.id for row in rows if cidr.within(ip_network(row.block), [network])]
-    if inside:
-        dependants.refuse_if_any(ctx, f"The vpcCidrBlock '{id_}' has dependencies and cannot be deleted.", select(subnets.c.id).where(subnets.c.id.in_(inside)))
+        raise not_permitted(
+            f"The vpc CIDR block with association ID {id_} may not be disassociated. "
+            "It is the primary IPv4 CIDR block of the VPC"
+        )
+    _refuse_if_used(ctx, block)
     answer = _answer(ctx, id_, "disassociating")
     ctx.db.execute(delete(vpc_cidr_blocks).where(vpc_cidr_blocks.c.id == id_))
     ctx.note("vpc", block.vpc_id)
     return answer
+
+
+def _refuse_if_used(ctx: Context, block: Row[Any]) -> None:
+    column = subnets.c.cidr_block if block.family == 4 else subnets.c.ipv6_cidr_block
+    query = select(subnets.c.id, column.label("block")).where(subnets.c.vpc_id == block.vpc_id, column.is_not(None))
+    network = ip_network(block.cidr_block)
+    inside = [row.id for row in ctx.db.execute(query) if cidr.within(ip_network(row.block), [network])]
+    if inside:
+        dependants.refuse_if_any(
+            ctx,
+            f"The vpcCidrBlock '{block.id}' has dependencies and cannot be deleted.",
+            select(subnets.c.id).where(subnets.c.id.in_(inside)),
+        )
 
 
 def _answer(ctx: Context, id_: str, state: str) -> Result:

@@ -107,7 +107,7 @@ def _mount_sys(target: str) -> None:
     try:
         mount("sysfs", target, "sysfs", _SAFE | MS_RDONLY)
     except PermissionError:
-        mount("tmpfs", target, "tmpfs", _SAFE | MS_RDONLY, "size=0,mode=555")
+        mount("tmpfs", target, "tmpfs", _SAFE | MS_RDONLY, "mode=555")
 
 
 def _mount_dev(plan: Plan, root: str, owner: str) -> None:
@@ -140,4 +140,4 @@ def _hide() -> None:
         mount("", f"/proc/{name}", flags=MS_REMOUNT | MS_BIND | MS_RDONLY | _SAFE)
     for directory in _HIDDEN_DIRECTORIES:
         if os.path.isdir(directory):
-            mount("tmpfs", directory, "tmpfs", _SAFE | MS_RDONLY, "size=0,mode=000")
+            mount("tmpfs", directory, "tmpfs", _SAFE | MS_RDONLY, "mode=000")

@@ -46,7 +46,6 @@ INIT = "/etc/enid-init"
 
 _HELD = CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP
 _SIOCSIFFLAGS, _IFF_UP = 0x8914, 0x1
-_RELEASE_FD = 3
 
 _NETWORK_DEFAULTS = {
     # A new namespace copies the host's IPv4 settings: an instance must not depend on whether the host forwards.
@@ -87,10 +86,11 @@ def start(plan: Plan) -> Reply:
         holder.check()
         user_namespace_fd = _take_over(plan, holder.pid)
         go_read, go = os.pipe()
-        unshare(CLONE_NEWNS | CLONE_NEWPID)
+        unshare(CLONE_NEWPID)
         init = _fork(lambda _: _become_init(plan, user_namespace_fd, go_read), closing=[let_go, go])
         pid = init.pid
         os.close(let_go)
+        _make_fifo(plan.release)
         record = records.Record(
             plan.id, plan.boot, pid, records.birth(pid) or 0, records.host_boot(), records.STARTING, entered
         )
@@ -125,6 +125,12 @@ def _run_child(body: Callable[[int], None], tell: int, closing: Sequence[int]) -
         os.write(tell, (str(error) or type(error).__name__).encode())
         os._exit(1)
     os._exit(0)
+
+
+def _make_fifo(path: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(path)
+    os.mkfifo(path, 0o600)
 
 
 def _hold(outcome: int, let_go: int) -> None:
@@ -168,23 +174,19 @@ def _become_init(plan: Plan, user_namespace_fd: int, go: int) -> None:
     join_new_keyring()
     release = os.open(plan.release, os.O_RDWR | os.O_CLOEXEC)
     console = open_console(plan)
+    unshare(CLONE_NEWNS)  # here, not before: pivot_root moves every process of the mount namespace
     build(plan, user_namespace_fd)
-    nothing = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
-    for fd, number in ((nothing, 0), (console, 1), (console, 2)):
+    for fd, number in ((release, 0), (console, 1), (console, 2)):
         os.dup2(fd, number)
     become_root_inside(user_namespace_fd)
     furnish(plan)
-    _execute_init(release)
+    _execute_init()
 
 
-def _execute_init(release: int) -> None:
-    """Read the script first, then move the release FIFO to where it expects it; the outcome's pipe may be there."""
-    prepare_exec(_RELEASE_FD)
-    if release != _RELEASE_FD:
-        # Everything from 3 on is closed on exec; a duplicate made on top of one of them must not lose the outcome.
-        os.dup2(release, _RELEASE_FD)
-    os.set_inheritable(_RELEASE_FD, True)
-    # After the change of user this no longer holds anyway; say it where it matters: init outlives the setup process.
+def _execute_init() -> None:
+    """Standard input is the release FIFO, output and errors are the console; nothing else stays open."""
+    prepare_exec(3)
+    # The change of user took it back anyway; said here because it matters: init outlives the setup process.
     die_with_parent(0)
     os.execve("/bin/sh", ["init", INIT], ENVIRONMENT)
 

@@ -8,13 +8,13 @@ inits, so that none stays behind as a zombie on a host whose first process does 
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import os
 import selectors
 import shutil
 import signal
 import socket
-import sys
 from collections.abc import Callable
 
 from enid.guest.idmap_probe import supported
@@ -28,13 +28,16 @@ START, REMOVE, PROBE = b"S", b"R", b"P"
 MESSAGE_BYTES = 1 << 17
 
 
-def main(fd: int) -> None:
-    """Serve until the agent goes. ``fd`` is the socket's descriptor."""
+def main(fd: int, lock: str) -> None:
+    """Serve until the agent goes. ``fd`` is the socket's descriptor; ``lock`` is held as long as a start may go on."""
     agent = socket.socket(fileno=fd)
+    agent.set_inheritable(False)
+    lock_fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(lock_fd, fcntl.LOCK_EX)
     become_subreaper()
     gc.disable()
     gc.freeze()
-    wake_read, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC) if hasattr(os, "pipe2") else os.pipe()
+    wake_read, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wake)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     for number in (signal.SIGINT, signal.SIGHUP):  # of the terminal: the agent decides, not the keyboard
@@ -52,20 +55,25 @@ def main(fd: int) -> None:
                 message = agent.recv(MESSAGE_BYTES)
                 if not message:
                     return
-                _serve(agent, message, under_way)
+                _serve(agent, message, under_way, lock_fd)
 
 
-def _serve(agent: socket.socket, message: bytes, under_way: dict[int, Reply]) -> None:
+def _serve(agent: socket.socket, message: bytes, under_way: dict[int, Reply], lock_fd: int) -> None:
     kind, body = message[:1], message[1:]
     if kind == START:
         plan = Plan.decode(body)
         pid = _in_child(lambda: agent.send(start(plan).encode()))
         under_way[pid] = Reply(plan.token, plan.id)
     elif kind == REMOVE:
-        _in_child(lambda: shutil.rmtree(os.fsdecode(body), ignore_errors=True))
+        _in_child(lambda: _remove(os.fsdecode(body), lock_fd))
     elif kind == PROBE:
         token, _, directory = body.partition(b" ")
         _in_child(lambda: agent.send(Reply(int(token), "", pid=int(supported(os.fsdecode(directory)))).encode()))
+
+
+def _remove(directory: str, lock_fd: int) -> None:
+    os.close(lock_fd)  # deleting may take its time; the next agent need not wait for it
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 def _in_child(work: Callable[[], object]) -> int:
@@ -99,5 +107,5 @@ def _reap(agent: socket.socket, under_way: dict[int, Reply]) -> None:
             agent.send(Reply(reply.token, reply.id, reason=how).encode())
 
 
-if __name__ == "__main__":
-    main(int(sys.argv[1]))
+
+

@@ -54,7 +54,7 @@ class _Errand(Generic[T]):
 
 
 def run_in(namespace: int, function: Callable[[], T]) -> T:
-    """``function()``, run by a thread inside the network namespace ``namespace`` (a descriptor); its errors are raised."""
+    """``function()``, run by a thread inside the network namespace of this descriptor; its errors are raised."""
 
     def inside() -> T:
         _check(_libc.setns(namespace, _CLONE_NEWNET), "setns")
@@ -76,8 +76,8 @@ def new() -> int:
 def prepare(directory: Path) -> None:
     """Make ``directory`` a private mount point of its own, so that pins below it reach no other mount namespace.
 
-    On most systems / is shared; without this every container would get a copy of each pin, and a namespace would outlive
-    its unpinning for as long as one of them ran.
+    On most systems / is shared; without this every container would get a copy of each pin, and a namespace would
+    outlive its unpinning for as long as one of them ran.
     """
     directory.mkdir(parents=True, exist_ok=True)
     if os.path.ismount(directory) or _is_mount(directory):

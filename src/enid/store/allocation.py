@@ -119,13 +119,16 @@ def take_ipv6(block: IPv6Network, count: int, given: Sequence[IPv6Address] = ())
     return list(chosen)
 
 
+_INSERT_PRIVATE = insert(private_addresses)
+
+
 def add_private(db: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Insert rows of ``private_addresses``.
 
     :raises Conflict: one of them is taken by now.
     """
     with judged():
-        db.execute(insert(private_addresses), rows)
+        db.execute(_INSERT_PRIVATE, rows)
 
 
 def private_row(

@@ -107,11 +107,14 @@ def _gateways(sheet: Canvas, picture: Picture, top: int, doors: Sequence[_Door],
 
 
 def _drop(picture: Picture, column: Column, x: int, width: int, kind: TargetKind, doors: Sequence[int]) -> int:
-    """Where a gateway's line meets a subnet: clear of its title, and straight below the door if it can."""
+    """Where a gateway's line meets a subnet: clear of its title and of the other gateway's, below the door if it can."""
     clear = min(x + 5 + len(picture.labels.of(column.subnet.id)), x + width - 4)
-    internet = max(x + width // 3, clear)
-    beside = internet if kind is TargetKind.INTERNET else max(x + 2 * width // 3, internet + 2)
-    return next((door for door in doors if clear <= door <= x + width - 3 and kind is not TargetKind.VPN), beside)
+    last = x + width - 3
+    if kind is TargetKind.VPN and column.leads_to(TargetKind.INTERNET):
+        return max(x + 2 * width // 3, clear + 2, x + width // 3 + 2)
+    if kind is TargetKind.INTERNET and column.leads_to(TargetKind.VPN):
+        return max(x + width // 3, clear)
+    return next((door for door in doors if clear <= door <= last), max(x + width // 2, clear))
 
 
 # --- subnets and instances --------------------------------------------------------------------------------------------

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Callable
+
 import uvicorn
 
 from enid.settings import Settings
@@ -9,14 +12,18 @@ from enid.store.database import Database
 from enid.wire.app import create_app
 
 
-def main(settings: Settings) -> None:
-    """Serve on ``settings.listen:settings.port`` until SIGINT or SIGTERM. The store must exist."""
-    database = Database(settings.url)
-    try:
-        uvicorn.run(
+def main(settings: Settings, *, before_serving: Callable[[], None] = lambda: None) -> None:
+    """Serve on ``settings.listen:settings.port`` until SIGINT or SIGTERM. The store must exist.
+
+    :param before_serving: called once the port is ours and before anything else is opened: the moment to give up
+        the privileges that only binding may have needed
+    :raises SystemExit: the port cannot be had
+    """
+    with _listen(settings) as listening:
+        before_serving()
+        database = Database(settings.url)
+        config = uvicorn.Config(
             create_app(settings, database),
-            host=settings.listen,
-            port=settings.port,
             loop="uvloop",
             http="httptools",
             ws="none",
@@ -26,5 +33,15 @@ def main(settings: Settings) -> None:
             timeout_keep_alive=75,
             timeout_graceful_shutdown=5,
         )
-    finally:
-        database.close()
+        try:
+            uvicorn.Server(config).run(sockets=[listening])
+        finally:
+            database.close()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.listen else socket.AF_INET
+    try:
+        return socket.create_server((settings.listen, settings.port), family=family, backlog=2048)
+    except OSError as error:
+        raise SystemExit(f"enid cannot listen on {settings.listen} port {settings.port}: {error.strerror}") from error

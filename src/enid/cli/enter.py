@@ -1,0 +1,80 @@
+"""``enid exec`` and ``enid crash``: into a machine from outside, and out of it the hard way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from enid.cli import naming
+from enid.cli.session import Problem, settings_of, store
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from enid.settings import Settings
+
+_PANEL = "Instances"
+_SHELL = ["/bin/sh", "-l"]
+_VERBATIM = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+
+
+def register(app: typer.Typer) -> None:
+    app.command("exec", rich_help_panel=_PANEL, context_settings=_VERBATIM)(execute)
+    app.command(rich_help_panel=_PANEL)(crash)
+
+
+def execute(
+    context: typer.Context,
+    target: Annotated[str, typer.Argument(help="i-…, a Name tag, or site/NAME.", show_default=False)],
+    command: Annotated[
+        list[str] | None, typer.Argument(help="After `--`; a shell by default.", show_default=False)
+    ] = None,
+) -> None:
+    """Run a command inside an instance or at a site; its exit code is the command's."""
+    from enid.guest.enter import enter, exec_in_namespace
+
+    settings = settings_of(context)
+    words = command or []
+    argv = (words[1:] if words[:1] == ["--"] else words) or _SHELL
+    with store(settings) as database, database.read() as db:
+        site = naming.site(db, target)
+        instance = None if site else _running(db, target)
+    if instance:
+        raise typer.Exit(enter(settings, instance, argv))
+    raise typer.Exit(exec_in_namespace(settings, site_namespace(settings, str(site)), argv))
+
+
+def crash(
+    context: typer.Context,
+    target: Annotated[str, typer.Argument(help="i-… or a Name tag.", show_default=False)],
+) -> None:
+    """Kill an instance without telling anyone, as failed hardware would.
+
+    Its interfaces stay in-use and its status checks turn impaired: moving them is your automation's work.
+    """
+    from enid.guest.enter import crash as kill
+
+    settings = settings_of(context)
+    with store(settings) as database, database.read() as db:
+        instance = _running(db, target)
+    kill(settings, instance)
+    typer.echo(f"{instance} has crashed; its interfaces stay in-use until someone moves them", err=True)
+
+
+def site_namespace(settings: Settings, name: str) -> Path:
+    """Where the fabric pins a site's network namespace."""
+    return settings.run_dir / "netns" / f"site-{name}"
+
+
+def _running(db: Connection, target: str) -> str:
+    from sqlalchemy import select
+
+    from enid.store import tables as t
+
+    instance = naming.instance(db, target)
+    row = db.execute(select(t.instances.c.state, t.instances.c.health).where(t.instances.c.id == instance)).one()
+    if row.state != "running":
+        raise Problem(f"{instance} is {row.state}, not running")
+    return instance

@@ -1,0 +1,22 @@
+"""``enid version``."""
+
+from __future__ import annotations
+
+import typer
+
+from enid.cli import show
+
+
+def register(app: typer.Typer) -> None:
+    app.command(rich_help_panel="Running it")(version)
+
+
+def version(json: show.AsJson = False) -> None:
+    """Print the version."""
+    from importlib.metadata import version as installed
+
+    number = installed("enid")
+    if json:
+        show.as_json({"enid": number})
+    else:
+        typer.echo(f"enid {number}")

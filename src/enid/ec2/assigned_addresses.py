@@ -1,0 +1,111 @@
+"""IPv4 and IPv6 addresses of interfaces alike: which may be asked for, who has one, how many there may be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Any, Literal, overload
+
+from sqlalchemy import ColumnElement, Row, and_, delete, func, select
+
+from enid.ec2.context import Context
+from enid.ec2.errors import AwsError, invalid_parameter_value
+from enid.ec2.instance_types import limits
+from enid.ec2.network_interface_access import holder
+from enid.store import allocation
+from enid.store.tables import private_addresses
+
+UNATTACHED_LIMIT = 50
+"""Most addresses of a family on an interface that no instance type bounds: as many as the largest types allow."""
+
+_TABLE = private_addresses.c
+
+
+@overload
+def parse(block: IPv4Network, given: Sequence[str]) -> list[IPv4Address]: ...
+@overload
+def parse(block: IPv6Network, given: Sequence[str]) -> list[IPv6Address]: ...
+def parse(block: IPv4Network | IPv6Network, given: Sequence[str]) -> Sequence[IPv4Address | IPv6Address]:
+    """Addresses that interfaces of a subnet with this block may have.
+
+    :raises AwsError: ``InvalidParameterValue``: no address, named twice, outside the subnet, or reserved.
+    """
+    read = IPv4Address if block.version == 4 else IPv6Address
+    result: dict[IPv4Address | IPv6Address, None] = {}
+    for text in given:
+        try:
+            address = read(text)
+        except AddressValueError:
+            raise invalid_parameter_value(f"invalid value for parameter address: [{text}]") from None
+        if address not in block:
+            raise invalid_parameter_value(f"Address {text} does not fall within the subnet's address range")
+        if int(address) - int(block.network_address) not in allocation.usable(block):
+            raise invalid_parameter_value("Address is in subnet's reserved address range")
+        if address in result:
+            raise invalid_parameter_value(f"Address {text} is specified more than once.")
+        result[address] = None
+    return list(result)
+
+
+def taken(ctx: Context, subnet_id: str, given: Iterable[IPv4Address | IPv6Address]) -> dict[str, Row[Any]]:
+    """The rows of those of the given addresses that some interface has, by address."""
+    ips = [str(ip) for ip in given]
+    if not ips:
+        return {}
+    query = select(private_addresses).where(_TABLE.subnet_id == subnet_id, _TABLE.ip.in_(ips))
+    return {row.ip: row for row in ctx.db.execute(query)}
+
+
+def move_not_allowed(ips: Iterable[str]) -> AwsError:
+    """AWS's refusal of addresses that another interface has."""
+    return invalid_parameter_value(f"Some of [{', '.join(ips)}] is assigned, but move is not allowed.")
+
+
+def room(ctx: Context, network_interface_id: str, family: Literal[4, 6], added: int) -> int:
+    """The position of the interface's next address, if it may have ``added`` more.
+
+    :raises AwsError: ``PrivateIpAddressLimitExceeded``: its instance's type allows fewer.
+    """
+    query = select(func.count(), func.coalesce(func.max(_TABLE.position) + 1, 0)).where(
+        _TABLE.network_interface_id == network_interface_id, _TABLE.family == family
+    )
+    have, position = ctx.db.execute(query).one()
+    instance = holder(ctx, network_interface_id)
+    most = UNATTACHED_LIMIT
+    if instance is not None:
+        bounds = limits(instance.instance_type)
+        most = bounds.ipv4_per_interface if family == 4 else bounds.ipv6_per_interface
+    check_limit(have + added, most)
+    return int(position)
+
+
+def check_limit(count: int, most: int = UNATTACHED_LIMIT) -> None:
+    """:raises AwsError: ``PrivateIpAddressLimitExceeded``: ``count`` addresses are more than ``most``."""
+    if count > most:
+        raise AwsError("PrivateIpAddressLimitExceeded", "Number of private addresses will exceed limit.")
+
+
+def add(
+    ctx: Context,
+    interface: Row[Any],
+    block: IPv4Network | IPv6Network,
+    fresh: Sequence[IPv4Address | IPv6Address],
+    position: int,
+) -> None:
+    """Give the interface free addresses, after the ones it has."""
+    rows = [
+        allocation.private_row(interface.subnet_id, interface.id, address, block, position + index)
+        for index, address in enumerate(fresh)
+    ]
+    if rows:
+        allocation.add_private(ctx.db, rows)
+
+
+def give_back(ctx: Context, interface: Row[Any], ips: Sequence[str], *conditions: ColumnElement[bool]) -> None:
+    """Take addresses off the interface: all of them, or none.
+
+    :raises AwsError: ``InvalidParameterValue``: one of them is none of its own that may go.
+    """
+    mine = and_(_TABLE.network_interface_id == interface.id, _TABLE.ip.in_(ips), *conditions)
+    if ctx.db.execute(delete(private_addresses).where(mine)).rowcount != len(ips):
+        raise invalid_parameter_value(f"Some of the specified addresses are not assigned to interface {interface.id}")

@@ -1,0 +1,156 @@
+"""Attaching and detaching interfaces: what may be plugged where, and the transitions the agent carries out.
+
+``attaching`` and ``detaching`` are written here; ``attached``, and the end of an attachment, only by the agent once
+the kernel has followed (:mod:`enid.store.status`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row, func, insert, or_, select, update
+
+from enid.ec2.context import Context, Params, Result
+from enid.ec2.errors import (
+    AwsError,
+    invalid_parameter_combination,
+    invalid_parameter_value,
+    not_permitted,
+)
+from enid.ec2.instance_types import limits
+from enid.ec2.network_interface_access import attachment, in_use, writable
+from enid.ec2.registry import operation
+from enid.ec2.resources import fetch
+from enid.ec2.unsupported import refuse
+from enid.store import allocation
+from enid.store.ids import new_id
+from enid.store.tables import attachments, network_interfaces, private_addresses
+
+_ATTACHABLE = ("pending", "running", "stopped")
+
+
+@operation("AttachNetworkInterface")
+def attach_network_interface(ctx: Context, params: Params) -> Result:
+    """Plug an interface into an instance, running or stopped. DeleteOnTermination starts as false."""
+    refuse(params, "EnaSrdSpecification", "EnaQueueCount")
+    instance = fetch(ctx, "i", params["InstanceId"])
+    card = params.get("NetworkCardIndex") or 0
+    id_ = attach(ctx, params["NetworkInterfaceId"], instance, params["DeviceIndex"], card)
+    return {"AttachmentId": id_, "NetworkCardIndex": card}
+
+
+def attach(
+    ctx: Context,
+    network_interface_id: str,
+    instance: Row[Any],
+    device_index: int,
+    network_card_index: int = 0,
+    delete_on_termination: bool = False,
+    *,
+    launching: bool = False,
+) -> str:
+    """Start to attach an interface; answers the attachment's id.
+
+    :param instance: the row of ``instances``.
+    :param launching: the call is RunInstances, which words some refusals otherwise.
+    :raises AwsError: whatever forbids it; nothing is changed then.
+    """
+    interface = writable(ctx, network_interface_id)
+    _check_free(ctx, interface, instance, device_index, network_card_index, launching)
+    _check_place(interface, instance)
+    _check_addresses(ctx, interface, instance, launching)
+    id_ = new_id("eni-attach")
+    row = {
+        "id": id_,
+        "network_interface_id": interface.id,
+        "instance_id": instance.id,
+        "device_index": device_index,
+        "network_card_index": network_card_index,
+        "status": "attaching",
+        "attach_time": ctx.now,
+        "delete_on_termination": delete_on_termination,
+    }
+    with allocation.judged():
+        ctx.db.execute(insert(attachments), row)
+    _transition(ctx, interface.id)
+    return id_
+
+
+def _transition(ctx: Context, network_interface_id: str) -> None:
+    """The interface is neither here nor there: ``in-use`` until the agent says otherwise."""
+    mine = network_interfaces.c.id == network_interface_id
+    ctx.db.execute(update(network_interfaces).where(mine).values(status="in-use"))
+    ctx.note("network_interface", network_interface_id)
+    ctx.settle(network_interface_id)
+
+
+def _check_free(
+    ctx: Context, interface: Row[Any], instance: Row[Any], device_index: int, card: int, launching: bool
+) -> None:
+    """Neither the interface nor the slot is taken, and the type has room."""
+    columns = attachments.c
+    query = select(attachments).where(
+        or_(columns.network_interface_id == interface.id, columns.instance_id == instance.id)
+    )
+    rows = list(ctx.db.execute(query))
+    if any(row.network_interface_id == interface.id for row in rows):
+        if launching:
+            raise AwsError("InvalidNetworkInterface.InUse", f"Interface: [{interface.id}] in use.")
+        raise in_use(interface.id)
+    if instance.state not in _ATTACHABLE:
+        raise AwsError("IncorrectState", f"Instance '{instance.id}' is not 'running' or 'stopped'.")
+    if device_index < 0:
+        raise invalid_parameter_value(f"Invalid value '{device_index}' for deviceIndex.")
+    if any((row.network_card_index, row.device_index) == (card, device_index) for row in rows):
+        raise invalid_parameter_value(
+            f"Instance '{instance.id}' already has an interface attached at device index '{device_index}'."
+        )
+    bounds = limits(instance.instance_type)
+    if not 0 <= card < bounds.network_cards:
+        raise invalid_parameter_value(
+            f"Network card index {card} is not valid for instance type {instance.instance_type}."
+        )
+    on_card = sum(row.network_card_index == card for row in rows)
+    if len(rows) >= bounds.max_interfaces or on_card >= bounds.interfaces_per_card[card]:
+        raise AwsError(
+            "AttachmentLimitExceeded", f"Interface count {len(rows) + 1} exceeds the limit for {instance.instance_type}"
+        )
+
+
+def _check_place(interface: Row[Any], instance: Row[Any]) -> None:
+    if interface.vpc_id != instance.vpc_id:
+        raise invalid_parameter_value("Network interface attachments may not cross VPC boundaries.")
+    if interface.availability_zone != instance.availability_zone:
+        raise invalid_parameter_combination(
+            "You may not attach a network interface to an instance if they are not in the same availability zone"
+        )
+
+
+def _check_addresses(ctx: Context, interface: Row[Any], instance: Row[Any], launching: bool) -> None:
+    columns = private_addresses.c
+    query = select(columns.family, func.count().label("number")).where(columns.network_interface_id == interface.id)
+    counts = {row.family: row.number for row in ctx.db.execute(query.group_by(columns.family))}
+    bounds = limits(instance.instance_type)
+    if counts.get(4, 0) <= bounds.ipv4_per_interface and counts.get(6, 0) <= bounds.ipv6_per_interface:
+        return
+    if launching:
+        raise AwsError(
+            "InvalidInterface.IpAddressLimitExceeded",
+            f"The number of private IP addresses of {interface.id} exceeds the limit for the type of instance you are "
+            "trying to launch",
+        )
+    raise AwsError("PrivateIpAddressLimitExceeded", "Number of private addresses will exceed limit.")
+
+
+@operation("DetachNetworkInterface")
+def detach_network_interface(ctx: Context, params: Params) -> Result:
+    """Unplug a secondary interface. A transition under way must end first, unless ``Force`` cuts it short."""
+    row = attachment(ctx, params["AttachmentId"])
+    interface = writable(ctx, row.network_interface_id)
+    if row.device_index == 0 and row.network_card_index == 0:
+        raise not_permitted("The network interface at device index 0 cannot be detached.")
+    if row.status != "attached" and not params.get("Force"):
+        raise AwsError("IncorrectState", f"Attachment '{row.id}' is currently {row.status}.")
+    ctx.db.execute(update(attachments).where(attachments.c.id == row.id).values(status="detaching"))
+    _transition(ctx, interface.id)
+    return {}

@@ -1,0 +1,146 @@
+"""The routes a client makes in a route table, and which tables a gateway's fate touches.
+
+Local and propagated routes are nobody's to make; see :mod:`enid.ec2.route_listing`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.sql.dml import Delete, Update
+
+from enid.ec2 import cidr, quotas, route_targets, vpc_cidr_blocks
+from enid.ec2.context import Context, Params, Result
+from enid.ec2.errors import (
+    AwsError,
+    invalid_parameter_combination,
+    invalid_parameter_value,
+    missing_parameter,
+    unsupported,
+)
+from enid.ec2.registry import operation
+from enid.ec2.resources import fetch
+from enid.ec2.route_listing import NETWORK_INTERFACE, VPN_GATEWAY
+from enid.store.tables import route_propagations, routes
+
+
+def note_tables_towards(ctx: Context, *gateway_ids: str) -> None:
+    """Note every table with a route to one of the gateways, stored or propagated: the gateway's state changed."""
+    stored = select(routes.c.route_table_id).where(routes.c.target_id.in_(gateway_ids))
+    propagated = select(route_propagations.c.route_table_id).where(route_propagations.c.gateway_id.in_(gateway_ids))
+    for id_ in ctx.db.execute(stored.union(propagated)).scalars():
+        ctx.note("route_table", id_)
+
+
+def _destination(params: Params) -> cidr.Network:
+    given = [params[name] for name in ("DestinationCidrBlock", "DestinationIpv6CidrBlock") if params.get(name)]
+    if params.get("DestinationPrefixListId"):
+        raise unsupported("A route's destination can be an IPv4 or IPv6 block, not a prefix list.")
+    if not given:
+        raise missing_parameter("destinationCidrBlock or destinationIpv6CidrBlock")
+    if len(given) > 1:
+        raise invalid_parameter_combination("Only one destination may be specified for a route.")
+    if params.get("DestinationCidrBlock"):
+        return cidr.ipv4(given[0], "destinationCidrBlock")
+    return cidr.ipv6(given[0], "destinationIpv6CidrBlock")
+
+
+def _check(ctx: Context, table: Any, destination: cidr.Network, target: route_targets.Target) -> None:
+    """What may not be: a way around the local routes, IPv6 through a VPN."""
+    if cidr.within(destination, vpc_cidr_blocks.networks(ctx, table.vpc_id)):
+        if target.kind == NETWORK_INTERFACE:
+            raise unsupported(f"Within the VPC packets always go their direct way; {destination} cannot be routed.")
+        raise invalid_parameter_value(
+            f"The destination CIDR block {destination} is equal to or more specific than one of this VPC's CIDR "
+            "blocks. This route can target only an interface or an instance."
+        )
+    if target.kind == VPN_GATEWAY and destination.version == 6:
+        raise invalid_parameter_value(f"Virtual private gateway {target.id} does not carry IPv6.")
+
+
+@operation("CreateRoute")
+def create_route(ctx: Context, params: Params) -> Result:
+    """Making a route again that is there already, to the same target, succeeds, as it does at AWS."""
+    table, destination = fetch(ctx, "rtb", params["RouteTableId"]), _destination(params)
+    target = route_targets.resolve(ctx, params, table)
+    _check(ctx, table, destination, target)
+    existing = ctx.db.execute(_where(select(routes), table.id, destination)).one_or_none()
+    if existing is not None:
+        if (existing.target_kind, existing.target_id) == target:
+            return {"Return": True}
+        raise AwsError("RouteAlreadyExists", f"The route identified by {destination} already exists.")
+    is_ipv6 = routes.c.destination.contains(":")
+    quotas.check(
+        ctx,
+        routes,
+        (routes.c.route_table_id == table.id) & (is_ipv6 if destination.version == 6 else ~is_ipv6),
+        ctx.settings.quotas.routes_per_table,
+        "RouteLimitExceeded",
+        f"The maximum number of routes of {table.id} has been reached.",
+    )
+    ctx.db.execute(
+        insert(routes).values(
+            route_table_id=table.id, destination=str(destination), target_kind=target.kind, target_id=target.id
+        )
+    )
+    ctx.note("route_table", table.id)
+    return {"Return": True}
+
+
+@operation("ReplaceRoute")
+def replace_route(ctx: Context, params: Params) -> Result:
+    """Give a route another target. ``LocalTarget`` only confirms what a local route does anyway."""
+    table, destination = fetch(ctx, "rtb", params["RouteTableId"]), _destination(params)
+    if params.get("LocalTarget"):
+        if destination in vpc_cidr_blocks.networks(ctx, table.vpc_id):
+            return {}
+        raise invalid_parameter_value(f"{destination} is not the destination of a local route of {table.id}.")
+    target = route_targets.resolve(ctx, params, table)
+    _check(ctx, table, destination, target)
+    changed = update(routes).values(target_kind=target.kind, target_id=target.id)
+    _changed_one(ctx, table.id, destination, changed)
+    return {}
+
+
+@operation("DeleteRoute")
+def delete_route(ctx: Context, params: Params) -> Result:
+    table, destination = fetch(ctx, "rtb", params["RouteTableId"]), _destination(params)
+    if destination in vpc_cidr_blocks.networks(ctx, table.vpc_id):
+        raise invalid_parameter_value(f"cannot remove local route {destination} in route table {table.id}")
+    _changed_one(ctx, table.id, destination, delete(routes))
+    return {}
+
+
+def _changed_one(ctx: Context, table_id: str, destination: cidr.Network, statement: Update | Delete) -> None:
+    if not ctx.db.execute(_where(statement, table_id, destination)).rowcount:
+        raise AwsError(
+            "InvalidRoute.NotFound",
+            f"no route with destination-cidr-block {destination} in route table {table_id}",
+        )
+    ctx.note("route_table", table_id)
+
+
+def _where(statement: Any, table_id: str, destination: cidr.Network) -> Any:
+    return statement.where(routes.c.route_table_id == table_id, routes.c.destination == str(destination))
+
+
+@operation("EnableVgwRoutePropagation")
+def enable_vgw_route_propagation(ctx: Context, params: Params) -> Result:
+    """The table shows, and follows, what lies behind the gateway's VPN connections. Enabling twice is no error."""
+    table, gateway = fetch(ctx, "rtb", params["RouteTableId"]), fetch(ctx, "vgw", params["GatewayId"])
+    if gateway.vpc_id != table.vpc_id:
+        raise AwsError("Gateway.NotAttached", f"resource {gateway.id} is not attached to network {table.vpc_id}")
+    key = {"route_table_id": table.id, "gateway_id": gateway.id}
+    if ctx.db.execute(select(route_propagations).filter_by(**key)).first() is None:
+        ctx.db.execute(insert(route_propagations).values(key))
+        ctx.note("route_table", table.id)
+    return {}
+
+
+@operation("DisableVgwRoutePropagation")
+def disable_vgw_route_propagation(ctx: Context, params: Params) -> Result:
+    table, gateway = fetch(ctx, "rtb", params["RouteTableId"]), fetch(ctx, "vgw", params["GatewayId"])
+    ctx.db.execute(delete(route_propagations).filter_by(route_table_id=table.id, gateway_id=gateway.id))
+    ctx.note("route_table", table.id)
+    return {}

@@ -1,0 +1,187 @@
+"""The expressions nf_tables rules are made of, a few small functions named after nft's words. Pure.
+
+Most load something into a register or test one. Register 1 is sixteen bytes wide and is where a key starts;
+``FIELD + n`` is the n-th four-byte register of the same bank, where the later fields of a concatenated key go.
+"""
+
+from __future__ import annotations
+
+from enid.netlink.message import be32, nested, text
+from enid.netlink.nftables import ACCEPT, DROP, GOTO, JUMP, Verdict, value_data, verdict_data
+
+FIRST = 1
+FIELD = 8
+
+_IPV4, _IPV6 = 2, 10
+_ICMP, _ICMPV6 = 1, 58
+_EQUAL, _NOT_EQUAL = 0, 1
+_NETWORK_HEADER, _TRANSPORT_HEADER = 1, 2
+_META_MARK, _META_IIFNAME, _META_OIFNAME, _META_NFPROTO, _META_L4PROTO = 3, 6, 7, 15, 16
+_CT_STATE, _CT_DIRECTION, _CT_STATUS, _CT_MARK = 0, 1, 2, 3
+
+INVALID, RELATED, NEW = 1, 4, 8
+"""Conntrack states."""
+CONFIRMED, DST_NAT = 1 << 3, 1 << 5
+"""Conntrack status bits."""
+
+
+def _expression(name: str, *parts: bytes) -> bytes:
+    return nested(1, text(1, name), nested(2, *parts))
+
+
+def _meta(key: int, register: int) -> bytes:
+    return _expression("meta", be32(1, register), be32(2, key))
+
+
+def _payload(base: int, offset: int, size: int, register: int) -> bytes:
+    return _expression("payload", be32(1, register), be32(2, base), be32(3, offset), be32(4, size))
+
+
+def _compare(operator: int, value: bytes, register: int = FIRST) -> bytes:
+    return _expression("cmp", be32(1, register), be32(2, operator), value_data(3, value))
+
+
+def masked(mask: bytes, register: int = FIRST) -> bytes:
+    """``& mask``, in place."""
+    zero = bytes(len(mask))
+    return _expression(
+        "bitwise", be32(1, register), be32(2, register), be32(3, len(mask)), value_data(4, mask), value_data(5, zero)
+    )
+
+
+def iifname(register: int = FIRST) -> bytes:
+    return _meta(_META_IIFNAME, register)
+
+
+def oifname(register: int = FIRST) -> bytes:
+    return _meta(_META_OIFNAME, register)
+
+
+def l4proto(register: int = FIRST) -> bytes:
+    return _meta(_META_L4PROTO, register)
+
+
+def equal(value: bytes, register: int = FIRST) -> bytes:
+    """Go on only if the register holds ``value``."""
+    return _compare(_EQUAL, value, register)
+
+
+def version(number: int) -> bytes:
+    """``meta nfproto ipv4``, or ``ipv6``."""
+    return _meta(_META_NFPROTO, FIRST) + equal(bytes((_IPV4 if number == 4 else _IPV6,)))
+
+
+def source(number: int, register: int = FIRST) -> bytes:
+    """``ip saddr`` or ``ip6 saddr``; after :func:`version`."""
+    return _payload(_NETWORK_HEADER, 12, 4, register) if number == 4 else _payload(_NETWORK_HEADER, 8, 16, register)
+
+
+def destination(number: int, register: int = FIRST) -> bytes:
+    """``ip daddr`` or ``ip6 daddr``; after :func:`version`."""
+    return _payload(_NETWORK_HEADER, 16, 4, register) if number == 4 else _payload(_NETWORK_HEADER, 24, 16, register)
+
+
+def sport(register: int = FIRST) -> bytes:
+    """``th sport``; of an ICMP packet its type and code."""
+    return _payload(_TRANSPORT_HEADER, 0, 2, register)
+
+
+def dport(register: int = FIRST) -> bytes:
+    """``th dport``."""
+    return _payload(_TRANSPORT_HEADER, 2, 2, register)
+
+
+def icmp(number: int, wanted: bool = True) -> bytes:
+    """``meta l4proto icmp`` (``ipv6-icmp``), or everything but."""
+    protocol = bytes((_ICMP if number == 4 else _ICMPV6,))
+    return l4proto() + _compare(_EQUAL if wanted else _NOT_EQUAL, protocol)
+
+
+def icmp_type(number: int, kind: int, code: int) -> bytes:
+    """An ICMP (ICMPv6) packet of this type and code."""
+    return icmp(number) + sport() + equal(bytes((kind, code)))
+
+
+def _ct(key: int) -> bytes:
+    return _expression("ct", be32(1, FIRST), be32(2, key))
+
+
+def _any_bit(bits: int) -> bytes:
+    return masked(bits.to_bytes(4, "little")) + _compare(_NOT_EQUAL, bytes(4))
+
+
+def ct_state(bits: int) -> bytes:
+    return _ct(_CT_STATE) + _any_bit(bits)
+
+
+def ct_status(bits: int) -> bytes:
+    return _ct(_CT_STATUS) + _any_bit(bits)
+
+
+def ct_reply() -> bytes:
+    """The packet goes against the direction its flow began in."""
+    return _ct(_CT_DIRECTION) + equal(b"\1")
+
+
+def ct_mark(value: int) -> bytes:
+    return _ct(_CT_MARK) + equal(value.to_bytes(4, "little"))
+
+
+def set_ct_mark(value: int) -> bytes:
+    immediate = _expression("immediate", be32(1, FIRST), value_data(2, value.to_bytes(4, "little")))
+    return immediate + _expression("ct", be32(2, _CT_MARK), be32(4, FIRST))
+
+
+def mark(bits: int) -> bytes:
+    """The packet's mark has one of these bits."""
+    return _meta(_META_MARK, FIRST) + _any_bit(bits)
+
+
+def set_mark() -> bytes:
+    """The packet's mark becomes what the first register holds."""
+    return _expression("meta", be32(2, _META_MARK), be32(3, FIRST))
+
+
+def lookup(name: str) -> bytes:
+    """Go on only if the key is in the set."""
+    return _expression("lookup", text(1, name), be32(2, FIRST))
+
+
+def lookup_value(name: str) -> bytes:
+    """Go on only if the key is in the map; its data replaces the first register."""
+    return _expression("lookup", text(1, name), be32(2, FIRST), be32(3, FIRST))
+
+
+def lookup_verdict(name: str) -> bytes:
+    """Do what the verdict map says for the key; go on if it says nothing."""
+    return _expression("lookup", text(1, name), be32(2, FIRST), be32(3, 0))
+
+
+def nat(*, to_destination: bool) -> bytes:
+    """Rewrite the destination (or the source) IPv4 address to what the first register holds."""
+    return _expression("nat", be32(1, 1 if to_destination else 0), be32(2, _IPV4), be32(3, FIRST), be32(4, FIRST))
+
+
+def count(name: str) -> bytes:
+    """Count the packet in a named counter."""
+    return _expression("objref", be32(1, 1), text(2, name))
+
+
+def _verdict(verdict: Verdict) -> bytes:
+    return _expression("immediate", be32(1, 0), verdict_data(2, verdict))
+
+
+def accept() -> bytes:
+    return _verdict(Verdict(ACCEPT))
+
+
+def drop() -> bytes:
+    return _verdict(Verdict(DROP))
+
+
+def jump(chain: str) -> bytes:
+    return _verdict(Verdict(JUMP, chain))
+
+
+def goto(chain: str) -> bytes:
+    return _verdict(Verdict(GOTO, chain))

@@ -1,0 +1,224 @@
+"""nf_tables messages: tables, chains, rules, sets, elements, counters. Pure.
+
+Written by hand rather than through libnftables because a change must not cost more when there is more: libnftables
+reads the whole ruleset back before each command, and a transaction here may carry structure and elements together.
+Rules are made of :mod:`expressions`. What is built is always in family ``inet``.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from enid.netlink.message import CREATE, attribute, attributes, be32, message, nested, text, to_text
+
+SUBSYSTEM = 10
+_NEWTABLE, _DELTABLE, _NEWCHAIN, _DELCHAIN, _NEWRULE, _DELRULE = 0, 2, 3, 5, 6, 8
+_NEWSET, _DELSET, _NEWSETELEM, _DELSETELEM, _NEWOBJ, _GETOBJ = 9, 11, 12, 14, 18, 19
+_BATCH_BEGIN, _BATCH_END = 0x10, 0x11
+_INET = 1
+_HEADER = struct.Struct(">BBH")
+_LIST_ELEMENT = 1
+_DATA_VALUE, _DATA_VERDICT = 1, 2
+_COUNTER = 1
+_ELEMENTS_PER_MESSAGE = 256
+
+PREROUTING, INPUT, FORWARD, OUTPUT, POSTROUTING = range(5)
+"""Hooks."""
+DROP, ACCEPT = 0, 1
+JUMP, GOTO, RETURN = -3, -4, -5
+
+_INTERVAL, _MAP, _CONCAT = 0x4, 0x8, 0x80
+_INTERVAL_END = 0x1
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """A data type as nft prints it: its number there and its size in bytes."""
+
+    number: int
+    size: int
+
+
+IPV4 = Type(7, 4)
+IPV6 = Type(8, 16)
+PROTOCOL = Type(12, 1)
+SERVICE = Type(13, 2)
+MARK = Type(19, 4)
+IFNAME = Type(41, 16)
+VERDICT = Type(0xFFFFFF00, 16)
+
+_HOST_ENDIAN_DATA = attribute(13, bytes((1, 4, 1, 0, 0, 0)))
+"""A note to the ``nft`` program, which prints marks byte-swapped without it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """A named set, or a map when ``data`` is given. Several types make a concatenated key."""
+
+    name: str
+    key: tuple[Type, ...]
+    data: Type | None = None
+    interval: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An element's key, every field padded to four bytes. ``end`` closes an interval of a concatenated key (inclusive);
+    a plain interval is two elements, the second (``closing``) one past its end."""
+
+    start: bytes
+    end: bytes = b""
+    closing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A verdict as an element's data."""
+
+    code: int
+    chain: str = ""
+
+
+Data = bytes | Verdict | None
+
+
+def ifname(name: str) -> bytes:
+    return name.encode().ljust(16, b"\0")
+
+
+def _message(kind: int, flags: int, *parts: bytes) -> bytes:
+    return message(SUBSYSTEM << 8 | kind, flags, _HEADER.pack(_INET, 0, 0), *parts)
+
+
+def _batch_edge(kind: int) -> bytes:
+    return message(kind, 0, _HEADER.pack(0, 0, SUBSYSTEM))
+
+
+def transaction(messages: Sequence[bytes]) -> list[bytes]:
+    """``messages`` between the marks that make them one transaction."""
+    return [_batch_edge(_BATCH_BEGIN), *messages, _batch_edge(_BATCH_END)]
+
+
+def add_table(table: str) -> bytes:
+    return _message(_NEWTABLE, CREATE, text(1, table))
+
+
+def delete_table(table: str) -> bytes:
+    return _message(_DELTABLE, 0, text(1, table))
+
+
+def add_chain(table: str, name: str) -> bytes:
+    """A chain to jump to."""
+    return _message(_NEWCHAIN, CREATE, text(1, table), text(3, name))
+
+
+def add_base_chain(table: str, name: str, kind: str, hook: int, priority: int, policy: int) -> bytes:
+    """A chain packets come by; ``kind`` is ``filter`` or ``nat``."""
+    hooked = nested(4, be32(1, hook), be32(2, priority & 0xFFFFFFFF))
+    return _message(_NEWCHAIN, CREATE, text(1, table), text(3, name), hooked, be32(5, policy), text(7, kind))
+
+
+def delete_chain(table: str, name: str) -> bytes:
+    """Its rules go first: see :func:`flush_chain`."""
+    return _message(_DELCHAIN, 0, text(1, table), text(3, name))
+
+
+def add_rule(table: str, chain: str, *expressions: bytes) -> bytes:
+    """Append a rule."""
+    return _message(_NEWRULE, CREATE | 0x800, text(1, table), text(2, chain), nested(4, *expressions))
+
+
+def flush_chain(table: str, chain: str) -> bytes:
+    return _message(_DELRULE, 0, text(1, table), text(2, chain))
+
+
+def add_set(table: str, declared: Set) -> bytes:
+    flags = (_INTERVAL if declared.interval else 0) | (_MAP if declared.data is not None else 0)
+    number = 0
+    for part in declared.key:
+        number = number << 6 | part.number
+    sizes = [(part.size + 3) & ~3 for part in declared.key] if len(declared.key) > 1 else [declared.key[0].size]
+    parts = []
+    if declared.interval and len(declared.key) > 1:
+        flags |= _CONCAT
+        fields = [nested(_LIST_ELEMENT, be32(1, part.size)) for part in declared.key]
+        parts.append(nested(9, nested(2, *fields)))
+    if declared.data is not None:
+        parts += [be32(6, declared.data.number), be32(7, declared.data.size)]
+    if declared.data is MARK:
+        parts.append(_HOST_ENDIAN_DATA)
+    return _message(
+        _NEWSET,
+        CREATE,
+        text(1, table),
+        text(2, declared.name),
+        be32(3, flags),
+        be32(4, number),
+        be32(5, sum(sizes)),
+        be32(10, 1),
+        *parts,
+    )
+
+
+def delete_set(table: str, name: str) -> bytes:
+    return _message(_DELSET, 0, text(1, table), text(2, name))
+
+
+def verdict_data(kind: int, verdict: Verdict) -> bytes:
+    """A data attribute ``kind`` that holds a verdict."""
+    parts = [be32(1, verdict.code & 0xFFFFFFFF)]
+    if verdict.chain:
+        parts.append(text(2, verdict.chain))
+    return nested(kind, nested(_DATA_VERDICT, *parts))
+
+
+def value_data(kind: int, value: bytes) -> bytes:
+    """A data attribute ``kind`` that holds a value."""
+    return nested(kind, attribute(_DATA_VALUE, value))
+
+
+def _element(key: Key, data: Data) -> bytes:
+    parts = [value_data(1, key.start)]
+    if key.end:
+        parts.append(value_data(10, key.end))
+    if key.closing:
+        parts.append(be32(3, _INTERVAL_END))
+    if isinstance(data, Verdict):
+        parts.append(verdict_data(2, data))
+    elif data is not None:
+        parts.append(value_data(2, data))
+    return nested(_LIST_ELEMENT, *parts)
+
+
+def _elements(kind: int, flags: int, table: str, name: str, elements: Iterable[bytes]) -> Iterator[bytes]:
+    encoded = list(elements)
+    for start in range(0, len(encoded), _ELEMENTS_PER_MESSAGE):
+        part = nested(3, *encoded[start : start + _ELEMENTS_PER_MESSAGE])
+        yield _message(kind, flags, text(1, table), text(2, name), part)
+
+
+def add_elements(table: str, name: str, elements: Iterable[tuple[Key, Data]]) -> list[bytes]:
+    return list(_elements(_NEWSETELEM, CREATE, table, name, (_element(key, data) for key, data in elements)))
+
+
+def delete_elements(table: str, name: str, keys: Iterable[Key]) -> list[bytes]:
+    """One that is not there fails the whole transaction."""
+    return list(_elements(_DELSETELEM, 0, table, name, (_element(key, None) for key in keys)))
+
+
+def add_counter(table: str, name: str) -> bytes:
+    return _message(_NEWOBJ, CREATE, text(1, table), text(2, name), be32(3, _COUNTER), nested(4))
+
+
+def get_counters(table: str) -> bytes:
+    """To dump."""
+    return _message(_GETOBJ, 0, text(1, table), be32(3, _COUNTER))
+
+
+def parse_counter(body: bytes) -> tuple[str, int]:
+    """(name, packets)."""
+    found = dict(attributes(body[_HEADER.size :]))
+    counted = dict(attributes(found[4]))
+    return to_text(found[2]), int.from_bytes(counted[2], "big")

@@ -1,0 +1,20 @@
+"""Kernel settings of a network namespace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from enid.netlink.namespaces import run_in
+
+
+def write(namespace: int, settings: Mapping[str, int | str]) -> None:
+    """Set ``net/…`` settings in a namespace; a setting this kernel does not have is left out."""
+
+    def inside() -> None:
+        for name, value in settings.items():
+            path = Path("/proc/sys") / name
+            if path.exists():
+                path.write_text(str(value))
+
+    run_in(namespace, inside)

@@ -1,0 +1,286 @@
+"""From the journal to the fabric and back, without a kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from doubles import FakeGuests
+
+from enid.fabric.memory import MemoryFabric
+from enid.reconcile.reconciler import Reconciler
+from enid.settings import Settings
+from enid.store.database import Database
+from enid.topology.records import Kind, Port
+
+
+class Host:
+    """An agent's reconciler, its sandboxes and its fabric, over the test's store."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.guests = FakeGuests()
+        self.fabric = MemoryFabric()
+        self.writes = 0
+        self.restart()
+
+    def restart(self) -> None:
+        """A new agent process on the same host."""
+        self.reconciler = Reconciler(self.database, self.fabric, self.guests, "host-1", self._written)
+        self.reconciler.start()
+
+    def _written(self) -> None:
+        self.writes += 1
+
+    def settle(self) -> None:
+        """Until there is nothing left to do."""
+        for _ in range(20):
+            self.guests.boot_all()
+            if not self.reconciler.look() and not self.guests.asked:
+                return
+        raise AssertionError("the reconciler does not come to rest")
+
+    def port(self, eni: str) -> Port | None:
+        record = self.fabric.world.get((Kind.PORT, eni))
+        assert record is None or isinstance(record, Port)
+        return record
+
+
+@pytest.fixture
+def host(database: Database, settings: Settings) -> Iterator[Host]:
+    return Host(database)
+
+
+@pytest.fixture
+def subnet(call: Any) -> str:
+    vpc = call("CreateVpc", CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    return str(call("CreateSubnet", VpcId=vpc, CidrBlock="10.0.1.0/24")["Subnet"]["SubnetId"])
+
+
+def launch(call: Any, subnet: str) -> tuple[str, str]:
+    """An instance and its primary interface."""
+    answer = call("RunInstances", ImageId=image(call), MinCount=1, MaxCount=1, SubnetId=subnet, InstanceType="t3.large")
+    instance = answer["Instances"][0]
+    return instance["InstanceId"], instance["NetworkInterfaces"][0]["NetworkInterfaceId"]
+
+
+def image(call: Any) -> str:
+    return str(call("DescribeImages")["Images"][0]["ImageId"])
+
+
+def state(call: Any, instance: str) -> str:
+    answer = call("DescribeInstances", InstanceIds=[instance])
+    return str(answer["Reservations"][0]["Instances"][0]["State"]["Name"])
+
+
+def interface(call: Any, eni: str) -> dict[str, Any]:
+    return dict(call("DescribeNetworkInterfaces", NetworkInterfaceIds=[eni])["NetworkInterfaces"][0])
+
+
+def test_an_instance_runs_once_its_port_is_plugged(call: Any, host: Host, subnet: str) -> None:
+    instance, eni = launch(call, subnet)
+    host.reconciler.look()
+    assert state(call, instance) == "pending"
+    assert interface(call, eni)["Attachment"]["Status"] == "attaching"
+    host.settle()
+    assert state(call, instance) == "running"
+    assert interface(call, eni)["Attachment"]["Status"] == "attached"
+    port = host.port(eni)
+    assert port is not None
+    assert port.instance_id == instance
+    assert host.guests.configured[instance] == [port]
+    assert instance in host.guests.released
+
+
+def test_a_hot_attached_interface_moves_from_one_instance_to_another(call: Any, host: Host, subnet: str) -> None:
+    (one, _), (two, _) = launch(call, subnet), launch(call, subnet)
+    host.settle()
+    eni = call("CreateNetworkInterface", SubnetId=subnet)["NetworkInterface"]["NetworkInterfaceId"]
+    attachment = call("AttachNetworkInterface", NetworkInterfaceId=eni, InstanceId=one, DeviceIndex=1)["AttachmentId"]
+    host.settle()
+    before = host.port(eni)
+    assert before is not None
+    assert before.instance_id == one
+    call("DetachNetworkInterface", AttachmentId=attachment)
+    host.settle()
+    assert host.port(eni) is None
+    assert interface(call, eni)["Status"] == "available"
+    call("AttachNetworkInterface", NetworkInterfaceId=eni, InstanceId=two, DeviceIndex=1)
+    host.settle()
+    after = host.port(eni)
+    assert after is not None
+    assert after.instance_id == two
+    assert (after.mac, after.addresses, after.groups) == (before.mac, before.addresses, before.groups)
+
+
+def test_a_crashed_instance_keeps_its_interfaces_and_stays_down(call: Any, host: Host, subnet: str) -> None:
+    instance, eni = launch(call, subnet)
+    host.settle()
+    host.guests.die(instance)
+    host.settle()
+    assert state(call, instance) == "running"
+    assert interface(call, eni)["Status"] == "in-use"
+    status = call("DescribeInstanceStatus", InstanceIds=[instance])["InstanceStatuses"][0]
+    assert status["InstanceStatus"]["Status"] == "impaired"
+    assert host.guests.live == {}
+    host.restart()
+    host.settle()
+    assert host.guests.live == {}, "broken hardware does not mend itself"
+
+
+def test_a_crashed_instance_comes_back_by_stop_and_start(call: Any, host: Host, subnet: str) -> None:
+    instance, eni = launch(call, subnet)
+    host.settle()
+    host.guests.die(instance)
+    host.settle()
+    call("StopInstances", InstanceIds=[instance])
+    host.settle()
+    assert state(call, instance) == "stopped"
+    call("StartInstances", InstanceIds=[instance])
+    host.settle()
+    assert state(call, instance) == "running"
+    assert host.port(eni) is not None
+
+
+def test_reboot_ends_the_old_boot_and_plugs_the_ports_again(call: Any, host: Host, subnet: str) -> None:
+    instance, eni = launch(call, subnet)
+    host.settle()
+    first = host.port(eni)
+    call("RebootInstances", InstanceIds=[instance])
+    host.settle()
+    second = host.port(eni)
+    assert first is not None
+    assert second is not None
+    assert second.boot == first.boot + 1
+    assert host.guests.live[instance].boot == second.boot
+    assert state(call, instance) == "running"
+
+
+def test_reboot_mends_a_crashed_instance(call: Any, host: Host, subnet: str) -> None:
+    instance, eni = launch(call, subnet)
+    host.settle()
+    host.guests.die(instance)
+    host.settle()
+    call("RebootInstances", InstanceIds=[instance])
+    host.settle()
+    assert host.port(eni) is not None
+    status = call("DescribeInstanceStatus", InstanceIds=[instance])["InstanceStatuses"][0]
+    assert status["InstanceStatus"]["Status"] == "ok"
+
+
+def test_terminate_deletes_what_dies_with_the_instance_and_keeps_the_rest(call: Any, host: Host, subnet: str) -> None:
+    instance, primary = launch(call, subnet)
+    eni = call("CreateNetworkInterface", SubnetId=subnet)["NetworkInterface"]["NetworkInterfaceId"]
+    call("AttachNetworkInterface", NetworkInterfaceId=eni, InstanceId=instance, DeviceIndex=1)
+    host.settle()
+    call("TerminateInstances", InstanceIds=[instance])
+    host.settle()
+    assert state(call, instance) == "terminated"
+    assert interface(call, eni)["Status"] == "available"
+    assert "Attachment" not in interface(call, eni)
+    left = {item["NetworkInterfaceId"] for item in call("DescribeNetworkInterfaces")["NetworkInterfaces"]}
+    assert left == {eni}, f"{primary} dies with its instance"
+    assert host.guests.disks == set()
+    assert host.port(eni) is None
+
+
+def test_stop_and_terminate_while_starting_leave_nothing_behind(call: Any, host: Host, subnet: str) -> None:
+    instance, _ = launch(call, subnet)
+    host.reconciler.look()
+    call("TerminateInstances", InstanceIds=[instance])
+    host.settle()
+    assert state(call, instance) == "terminated"
+    assert host.guests.live == {}
+    assert host.guests.disks == set()
+
+
+def test_a_restarted_agent_adopts_what_runs_and_changes_nothing(call: Any, host: Host, subnet: str) -> None:
+    instance, eni = launch(call, subnet)
+    host.settle()
+    before = dict(host.fabric.world)
+    host.restart()
+    assert host.guests.asked == []
+    assert dict(host.fabric.world) == before
+    call("ModifyNetworkInterfaceAttribute", NetworkInterfaceId=eni, SourceDestCheck={"Value": False})
+    host.settle()
+    port = host.port(eni)
+    assert port is not None
+    assert port.source_dest_check is False
+    assert state(call, instance) == "running"
+
+
+def test_calls_made_while_the_agent_was_away_are_carried_out(call: Any, host: Host, subnet: str) -> None:
+    instance, _ = launch(call, subnet)
+    host.settle()
+    eni = call("CreateNetworkInterface", SubnetId=subnet)["NetworkInterface"]["NetworkInterfaceId"]
+    call("AttachNetworkInterface", NetworkInterfaceId=eni, InstanceId=instance, DeviceIndex=1)
+    host.restart()
+    host.settle()
+    assert interface(call, eni)["Attachment"]["Status"] == "attached"
+    assert host.port(eni) is not None
+
+
+def test_an_instance_that_died_while_the_agent_was_away_is_impaired(call: Any, host: Host, subnet: str) -> None:
+    instance, _ = launch(call, subnet)
+    host.settle()
+    del host.guests.live[instance]
+    host.guests.missing = [instance]
+    host.restart()
+    host.settle()
+    status = call("DescribeInstanceStatus", InstanceIds=[instance])["InstanceStatuses"][0]
+    assert status["InstanceStatus"]["Status"] == "impaired"
+    assert host.guests.live == {}
+
+
+def test_after_the_host_booted_running_instances_start_again(call: Any, host: Host, subnet: str) -> None:
+    instance, _ = launch(call, subnet)
+    host.settle()
+    host.guests.live.clear()
+    host.restart()
+    host.settle()
+    assert instance in host.guests.live
+    assert state(call, instance) == "running"
+
+
+def test_a_failed_plug_returns_the_interface_to_available(call: Any, host: Host, subnet: str) -> None:
+    instance, _ = launch(call, subnet)
+    host.settle()
+    eni = call("CreateNetworkInterface", SubnetId=subnet)["NetworkInterface"]["NetworkInterfaceId"]
+    host.fabric.refuse[(Kind.PORT, eni)] = "the guest is gone"
+    call("AttachNetworkInterface", NetworkInterfaceId=eni, InstanceId=instance, DeviceIndex=1)
+    host.settle()
+    assert interface(call, eni)["Status"] == "available"
+    assert "Attachment" not in interface(call, eni)
+
+
+def test_a_stopped_instance_takes_and_gives_interfaces_at_once(call: Any, host: Host, subnet: str) -> None:
+    instance, _ = launch(call, subnet)
+    host.settle()
+    call("StopInstances", InstanceIds=[instance])
+    host.settle()
+    eni = call("CreateNetworkInterface", SubnetId=subnet)["NetworkInterface"]["NetworkInterfaceId"]
+    attachment = call("AttachNetworkInterface", NetworkInterfaceId=eni, InstanceId=instance, DeviceIndex=1)
+    host.settle()
+    assert interface(call, eni)["Attachment"]["Status"] == "attached"
+    assert host.port(eni) is None
+    call("DetachNetworkInterface", AttachmentId=attachment["AttachmentId"])
+    host.settle()
+    assert interface(call, eni)["Status"] == "available"
+
+
+def test_a_change_costs_the_same_with_many_interfaces_in_the_store(call: Any, host: Host, subnet: str) -> None:
+    instance, eni = launch(call, subnet)
+    host.settle()
+
+    def cost() -> int:
+        before = host.fabric.carried
+        call("ModifyNetworkInterfaceAttribute", NetworkInterfaceId=eni, SourceDestCheck={"Value": False})
+        call("ModifyNetworkInterfaceAttribute", NetworkInterfaceId=eni, SourceDestCheck={"Value": True})
+        host.settle()
+        return host.fabric.carried - before
+
+    alone = cost()
+    for _ in range(30):
+        call("CreateNetworkInterface", SubnetId=subnet)
+    assert cost() == alone
