@@ -93,9 +93,7 @@ def network(database: Database) -> Database:
             t.vpn_connections,
             {"id": "vpn-1", "customer_gateway_id": "cgw-1", "vpn_gateway_id": "vgw-1", "tunnels": [], **own},
         )
-        add(
-            t.vpn_connection_routes, {"vpn_connection_id": "vpn-1", "destination_cidr_block": "192.168.0.0/16"}
-        )
+        add(t.vpn_connection_routes, {"vpn_connection_id": "vpn-1", "destination_cidr_block": "192.168.0.0/16"})
         add(t.route_tables, *({"id": id_, "vpc_id": "vpc-1", **own} for id_ in ("rtb-main", "rtb-1")))
         add(
             t.route_table_associations,

@@ -1,7 +1,8 @@
-"""``enid exec`` and ``enid crash``: into a machine from outside, and out of it the hard way."""
+"""``enid exec``, ``enid crash``, ``enid console``: into a machine, out of it the hard way, and what it said."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +24,7 @@ _VERBATIM = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 def register(app: typer.Typer) -> None:
     app.command("exec", rich_help_panel=_PANEL, context_settings=_VERBATIM)(execute)
     app.command(rich_help_panel=_PANEL)(crash)
+    app.command(rich_help_panel=_PANEL)(console)
 
 
 def execute(
@@ -33,17 +35,20 @@ def execute(
     ] = None,
 ) -> None:
     """Run a command inside an instance or at a site; its exit code is the command's."""
-    from enid.guest.enter import enter, exec_in_namespace
-
     settings = settings_of(context)
     words = command or []
     argv = (words[1:] if words[:1] == ["--"] else words) or _SHELL
     with store(settings) as database, database.read() as db:
         site = naming.site(db, target)
         instance = None if site else _running(db, target)
-    if instance:
-        raise typer.Exit(enter(settings, instance, argv))
-    raise typer.Exit(exec_in_namespace(settings, site_namespace(settings, str(site)), argv))
+    from enid.guest.enter import NotRunning, enter, exec_in_namespace
+
+    try:
+        if instance:
+            raise typer.Exit(enter(settings, instance, argv))
+        raise typer.Exit(exec_in_namespace(settings, site_namespace(settings, str(site)), argv))
+    except NotRunning as absent:
+        raise Problem(f"{absent}: is enid up, on this host?") from None
 
 
 def crash(
@@ -54,13 +59,34 @@ def crash(
 
     Its interfaces stay in-use and its status checks turn impaired: moving them is your automation's work.
     """
-    from enid.guest.enter import crash as kill
-
     settings = settings_of(context)
     with store(settings) as database, database.read() as db:
         instance = _running(db, target)
-    kill(settings, instance)
+    from enid.guest.enter import NotRunning
+    from enid.guest.enter import crash as kill
+
+    try:
+        kill(settings, instance)
+    except NotRunning as absent:
+        raise Problem(f"{absent}: has it crashed already?") from None
     typer.echo(f"{instance} has crashed; its interfaces stay in-use until someone moves them", err=True)
+
+
+def console(
+    context: typer.Context,
+    target: Annotated[str, typer.Argument(help="i-… or a Name tag.", show_default=False)],
+) -> None:
+    """Print an instance's console: its boot and its user data's output."""
+    settings = settings_of(context)
+    with store(settings) as database, database.read() as db:
+        instance = naming.instance(db, target)
+    try:
+        # The instance's root may write there: follow no link, and send no control sequence to this terminal.
+        descriptor = os.open(settings.instances_dir / instance / "console.log", os.O_RDONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        raise Problem(f"{instance} has no console yet: it has not booted") from None
+    with os.fdopen(descriptor, errors="replace") as log:
+        typer.echo("".join(letter for letter in log.read() if letter.isprintable() or letter in "\n\t"), nl=False)
 
 
 def site_namespace(settings: Settings, name: str) -> Path:

@@ -25,7 +25,7 @@ _STATES = {"running": "good", "ok": "good", "attached": "good", "impaired": "bad
 
 
 def console(stderr: bool = False) -> Console:
-    """Colours only on a terminal, and only where NO_COLOR is not set. A pipe is wide: nothing is cut or wrapped there."""
+    """Colours only on a terminal without NO_COLOR. A pipe is wide: nothing is cut or wrapped there."""
     from rich.console import Console
     from rich.theme import Theme
 

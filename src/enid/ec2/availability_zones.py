@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from enid.ec2 import list_filters
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.errors import AwsError, invalid_parameter_value
@@ -40,10 +42,10 @@ def resolve(settings: Settings, name: str | None, id_: str | None) -> tuple[str,
     return name, zones[name]
 
 
-def _unknown(value: str, parameter: str, known: object) -> AwsError:
+def _unknown(value: str, parameter: str, known: Iterable[str]) -> AwsError:
     return invalid_parameter_value(
         f"Value ({value}) for parameter {parameter} is invalid. "
-        f"Subnets can currently only be created in the following availability zones: {', '.join(known)}."  # type: ignore[call-overload]
+        f"Subnets can currently only be created in the following availability zones: {', '.join(known)}."
     )
 
 

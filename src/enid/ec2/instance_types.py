@@ -15,6 +15,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
+from enid.ec2.availability_zones import zone_ids
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.describe import slice_page
 from enid.ec2.errors import AwsError, invalid_parameter_combination, invalid_parameter_value
@@ -251,4 +252,6 @@ def _locations(ctx: Context, kind: str) -> Sequence[str]:
         return (ctx.region,)
     if kind == "availability-zone":
         return ctx.settings.zone_names
+    if kind == "availability-zone-id":
+        return tuple(zone_ids(ctx.settings).values())
     raise invalid_parameter_value(f"Value ({kind}) for parameter locationType is invalid.")

@@ -161,7 +161,7 @@ _VPCS = select(t.vpcs.c.id, t.vpcs.c.enable_dns_support, t.vpcs.c.enable_dns_hos
 def _related(ctx: Context, rows: Sequence[Row[Any]]) -> Related:
     ids = [row.id for row in rows]
 
-    def read(queries: tuple[Select[Any], Select[Any]]) -> Sequence[Row[Any]]:
+    def read(queries: tuple[Select[Any], Select[Any]]) -> Sequence[Any]:
         if len(ids) < MANY:
             return ctx.db.execute(queries[0], {"ids": ids}).all()
         return ctx.db.execute(queries[1], {"account": ctx.account_id}).all()

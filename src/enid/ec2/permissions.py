@@ -11,7 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from enid.ec2 import cidr
-from enid.ec2.errors import AwsError, check_id, invalid_parameter_value, missing_parameter
+from enid.ec2.errors import (
+    AwsError,
+    check_id,
+    invalid_parameter_combination,
+    invalid_parameter_value,
+    missing_parameter,
+)
 
 ANY = "-1"
 _NUMBERS = {"1": "icmp", "6": "tcp", "17": "udp", "58": "icmpv6"}
@@ -175,11 +181,11 @@ def is_plain(text: str) -> bool:
     )
 
 
-def grouped(rules: Iterable[Any], groups: Mapping[str, Mapping[str, str]]) -> list[dict[str, Any]]:
+def grouped(rules: Iterable[Any], user_id: str) -> list[dict[str, Any]]:
     """Rules of one direction as AWS lists them: one permission for each protocol with its ports.
 
     :param rules: rows or :class:`Rule`; their order decides the order of the answer.
-    :param groups: referenced group id → what is shown of it beside the id (``UserId`` …).
+    :param user_id: the account of the referenced groups.
     """
     permissions: dict[tuple[str, int, int], dict[str, Any]] = {}
     for rule in rules:
@@ -193,8 +199,8 @@ def grouped(rules: Iterable[Any], groups: Mapping[str, Mapping[str, str]]) -> li
         elif rule.prefix_list_id:
             permission["PrefixListIds"].append({"PrefixListId": rule.prefix_list_id, **text})
         else:
-            id_ = rule.referenced_group_id
-            permission["UserIdGroupPairs"].append({"GroupId": id_, **groups.get(id_, {}), **text})
+            pair = {"GroupId": rule.referenced_group_id, "UserId": user_id, **text}
+            permission["UserIdGroupPairs"].append(pair)
     return list(permissions.values())
 
 
@@ -217,6 +223,8 @@ def _malformed(message: str) -> AwsError:
 def flat(params: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     """The request's permissions, whether it has ``IpPermissions`` or the old single parameters.
 
+    A ``SourceSecurityGroupName`` without a protocol means all of TCP, UDP and ICMP.
+
     :raises AwsError: ``InvalidParameterCombination`` when it has both.
     """
     old = {name: params[name] for name in ("IpProtocol", "FromPort", "ToPort") if name in params}
@@ -224,11 +232,25 @@ def flat(params: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
         old["IpRanges"] = [{"CidrIp": params["CidrIp"]}]
     if "SourceSecurityGroupName" in params:
         pair = {"GroupName": params["SourceSecurityGroupName"], "UserId": params.get("SourceSecurityGroupOwnerId")}
-        old |= {"IpProtocol": ANY} if "IpProtocol" not in old else {}
         old["UserIdGroupPairs"] = [pair]
     given: Sequence[Mapping[str, Any]] = params.get("IpPermissions", ())
     if old and given:
-        raise AwsError(
-            "InvalidParameterCombination", "The parameter 'ipPermissions' may not be used with 'ipProtocol', 'cidrIp' …"
+        raise invalid_parameter_combination(
+            "The parameter ipPermissions may not be used together with the parameters of a single permission."
         )
+    if "UserIdGroupPairs" in old and "IpProtocol" not in old:
+        ports = (("tcp", 0, 65535), ("udp", 0, 65535), ("icmp", -1, -1))
+        return [{**old, "IpProtocol": name, "FromPort": first, "ToPort": last} for name, first, last in ports]
     return given or ([old] if old else [])
+
+
+def names_in(given: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The groups that permissions name by name alone."""
+    pairs = [pair for permission in given for pair in permission.get("UserIdGroupPairs", ())]
+    return {pair["GroupName"] for pair in pairs if not pair.get("GroupId") and pair.get("GroupName")}
+
+
+def owners_in(given: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The accounts that permissions say the referenced groups belong to."""
+    pairs = [pair for permission in given for pair in permission.get("UserIdGroupPairs", ())]
+    return {pair["UserId"] for pair in pairs if pair.get("UserId")}

@@ -168,9 +168,7 @@ _FILTERS = {
     "route-table-id": filters.text(route_tables.c.id),
     "route.destination-cidr-block": _route_filter(filters.text(_ROUTES.destination), ~_IS_IPV6),
     "route.destination-ipv6-cidr-block": _route_filter(filters.text(_ROUTES.destination), _IS_IPV6),
-    "route.gateway-id": _route_filter(
-        filters.text(_ROUTES.target_id), _ROUTES.target_kind.in_(route_listing.GATEWAYS)
-    ),
+    "route.gateway-id": _route_filter(filters.text(_ROUTES.target_id), _ROUTES.target_kind.in_(route_listing.GATEWAYS)),
     "route.instance-id": _route_filter(filters.text(_ROUTES.instance_id)),
     "route.network-interface-id": _route_filter(
         filters.text(_ROUTES.target_id), _ROUTES.target_kind == route_listing.NETWORK_INTERFACE

@@ -87,7 +87,7 @@ def interface_of(ctx: Context, instance_id: str) -> str:
     """
     fetch(ctx, "i", instance_id)
     query = select(attachments.c.network_interface_id).where(attachments.c.instance_id == instance_id)
-    found = list(ctx.db.execute(query).scalars())
+    found: list[str] = list(ctx.db.execute(query).scalars())
     if len(found) > 1:
         raise AwsError(
             "InvalidInstanceID",

@@ -46,9 +46,7 @@ def create_vpc(ctx: Context, params: Params) -> Result:
         "The maximum number of VPCs has been reached.",
     )
     vpc_id = new_id("vpc")
-    ctx.db.execute(
-        insert(vpcs).values(id=vpc_id, account_id=ctx.account_id, cidr_block=str(block), created_at=ctx.now)
-    )
+    ctx.db.execute(insert(vpcs).values(id=vpc_id, account_id=ctx.account_id, cidr_block=str(block), created_at=ctx.now))
     blocks = [vpc_cidr_blocks.row(vpc_id, block, primary=True)]
     if params.get("AmazonProvidedIpv6CidrBlock"):
         blocks.append(vpc_cidr_blocks.row(vpc_id, vpc_cidr_blocks.free_ipv6(ctx)))
@@ -173,5 +171,3 @@ def modify_vpc_attribute(ctx: Context, params: Params) -> Result:
     )
     ctx.note("vpc", row.id)
     return {}
-
-

@@ -191,9 +191,7 @@ def _ends(ids: Sequence[str]) -> Any:
             vpn_gateways.c.amazon_side_asn,
             sites.c.name.label("site"),
         )
-        .join_from(
-            vpn_connections, customer_gateways, customer_gateways.c.id == vpn_connections.c.customer_gateway_id
-        )
+        .join_from(vpn_connections, customer_gateways, customer_gateways.c.id == vpn_connections.c.customer_gateway_id)
         .join(vpn_gateways, vpn_gateways.c.id == vpn_connections.c.vpn_gateway_id)
         .outerjoin(sites, sites.c.public_ip == customer_gateways.c.ip_address)
         .where(vpn_connections.c.id.in_(ids))

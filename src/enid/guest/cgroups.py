@@ -1,19 +1,22 @@
 """Sizes sandboxes: one cgroup per instance, unified or per controller, whichever the host has.
 
-A path is unique per enid (a digest of its run directory). Where enid may not make cgroups (an ordinary user without
+A path is unique per enid (a checksum of its run directory). Where enid may not make cgroups (an ordinary user without
 delegation) instances are simply not limited. The pure part (:func:`limits_for`) is apart from the I/O.
 """
 
 from __future__ import annotations
 
 import os
+from binascii import crc32
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from hashlib import sha256
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from enid.guest.plan import Limit
+
+if TYPE_CHECKING:
+    from pathlib import Path  # not at run time: the spawner imports this module and shall stay small
 
 _WANTED = ("cpu", "memory", "pids")
 _PERIOD_US = 100_000
@@ -49,9 +52,9 @@ def limits_for(
 
 def prepare(run_dir: Path, mounts: str = "/proc/self/mounts") -> tuple[Hierarchy, ...]:
     """Make this enid's own directory in every hierarchy that lets it; empty when none does."""
-    key = sha256(str(run_dir.resolve()).encode()).hexdigest()[:12]
+    key = format(crc32(os.fsencode(run_dir.resolve())), "08x")
     hierarchies = []
-    for line in Path(mounts).read_text().splitlines():
+    for line in _read(mounts).splitlines():
         _, mount_point, kind, options, *_ = line.split(" ")
         with suppress(OSError):
             if kind == "cgroup2":
@@ -72,11 +75,11 @@ def _prepare_legacy(mount_point: str, options: frozenset[str], key: str) -> Hier
 
 def _prepare_unified(mount_point: str, key: str) -> Hierarchy:
     """Below the root if that is allowed, else beside the agent's own cgroup (systemd delegates that to a user)."""
-    own = Path("/proc/self/cgroup").read_text().rpartition("0::/")[2].strip()
+    own = _read("/proc/self/cgroup").rpartition("0::/")[2].strip()
     beside = os.path.dirname(f"{mount_point}/{own}")
     top = mount_point if os.access(mount_point, os.W_OK) else beside
     directory = f"{top}/enid/{key}"
-    available = frozenset(Path(top, "cgroup.controllers").read_text().split()) & frozenset(_WANTED)
+    available = frozenset(_read(f"{top}/cgroup.controllers").split()) & frozenset(_WANTED)
     if not available:
         return Hierarchy(directory, True, available)
     os.makedirs(directory, exist_ok=True)
@@ -87,7 +90,7 @@ def _prepare_unified(mount_point: str, key: str) -> Hierarchy:
 
 def _enable(directory: str, controller: str) -> bool:
     try:
-        Path(directory, "cgroup.subtree_control").write_text(f"+{controller}")
+        _write(f"{directory}/cgroup.subtree_control", f"+{controller}")
     except OSError:
         return False
     return True
@@ -130,6 +133,11 @@ def remove(paths: Iterable[str]) -> bool:
         except OSError:
             gone = False
     return gone
+
+
+def _read(path: str) -> str:
+    with open(path, encoding="utf-8") as file:
+        return file.read()
 
 
 def _write(path: str, value: str) -> None:

@@ -9,7 +9,6 @@ share them, and agent-id 0, which is the user himself, is never among them. Noth
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 WIDTH = 65536
 FIRST = 0x20000000
@@ -79,4 +78,5 @@ def private_ranges_available(uid_map: str, gid_map: str) -> bool:
 
 def available() -> tuple[str, str]:
     """This process's uid map and gid map."""
-    return Path("/proc/self/uid_map").read_text(), Path("/proc/self/gid_map").read_text()
+    with open("/proc/self/uid_map", encoding="ascii") as uids, open("/proc/self/gid_map", encoding="ascii") as gids:
+        return uids.read(), gids.read()

@@ -111,10 +111,11 @@ def _copy(source: Path, target: Path) -> None:
     """Copy a file, a symbolic link or a directory below ``/etc``, leaving out what may never be seen."""
     if not etc.allowed(str(source.relative_to("/etc"))) or target.is_symlink() or target.is_file():
         return
-    if source.is_dir() and not source.is_symlink():
+    if os.path.isdir(source) and not source.is_symlink():
         os.makedirs(target, exist_ok=True)
-        for entry in source.iterdir():
-            _copy(entry, target / entry.name)
+        with suppress(PermissionError):  # not for everybody: not for instances
+            for entry in source.iterdir():
+                _copy(entry, target / entry.name)
     elif source.is_symlink() or _is_public_file(source):
         os.makedirs(target.parent, exist_ok=True)
         shutil.copy2(source, target, follow_symlinks=False)
@@ -122,7 +123,7 @@ def _copy(source: Path, target: Path) -> None:
 
 def _is_public_file(path: Path) -> bool:
     """Everybody on the host may read it: a file that only root may is a secret, whatever its name."""
-    return path.is_file() and bool(path.stat().st_mode & 0o004)
+    return os.path.isfile(path) and bool(path.stat().st_mode & 0o004)
 
 
 def _write_generated(directory: Path) -> None:
@@ -141,7 +142,7 @@ def _make_package_directories(image: Path) -> None:
     """The empty directories below ``/var`` and ``/etc`` that installed packages bring, owned as on the host."""
     for directory in sorted(_package_directories(Path("/var/lib/dpkg/info").glob("*.list"))):
         host, target = Path(directory), image / directory[1:]
-        if target.exists() or host.is_symlink() or not host.is_dir() or not etc.allowed(directory[5:]):
+        if target.exists() or os.path.islink(host) or not os.path.isdir(host) or not etc.allowed(directory[5:]):
             continue
         stat = host.stat()
         os.makedirs(target)

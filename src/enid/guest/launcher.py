@@ -17,10 +17,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from enid.guest.plan import Plan, Reply
-from enid.guest.spawner import MESSAGE_BYTES, PROBE, REMOVE, START
+from enid.guest.spawner import EMPTY, MESSAGE_BYTES, PROBE, START
 
 _SOURCE = str(Path(__file__).parents[2])
-_PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from enid.guest.spawner import main; main(int(sys.argv[2]), sys.argv[3])"
+_PROGRAM = (
+    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "from enid.guest.spawner import main; main(int(sys.argv[2]), sys.argv[3])"
+)
 _PROBE_TIMEOUT_MS = 10_000
 
 SPAWNER_DIED = "the spawner died"
@@ -68,10 +71,10 @@ class Launcher:
                 return True
         return False
 
-    def remove(self, directory: Path) -> None:
-        """Delete a directory tree, some time."""
-        with suppress(OSError):  # no spawner just now: the trash is swept at the next start
-            self._socket.send(REMOVE + os.fsencode(directory))
+    def empty(self, directory: Path) -> None:
+        """Delete everything in a directory, some time."""
+        with suppress(OSError):  # no spawner just now: the next start of the agent asks again
+            self._socket.send(EMPTY + os.fsencode(directory))
 
     def can_map_ids(self, directory: Path) -> bool:
         """Whether mounts of ``directory`` can be id-mapped here. Blocks for some milliseconds."""

@@ -10,7 +10,10 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path  # not at run time: the spawner imports this module and shall stay small
 
 STARTING = "starting"
 RUNNING = "running"
@@ -37,7 +40,8 @@ class Record:
 
 def host_boot() -> str:
     """The kernel's id of this boot of the host."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        return file.read().strip()
 
 
 def birth(pid: int) -> int | None:

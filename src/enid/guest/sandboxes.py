@@ -201,6 +201,11 @@ class Sandboxes:
         self._epoll.close()
 
     @property
+    def idle(self) -> bool:
+        """Nothing begins, ends, or waits to be tidied up."""
+        return not (self._beginning or self._dying or self._next or self._empty_cgroups)
+
+    @property
     def spawner_pid(self) -> int:
         """The process that starts sandboxes, for who wants to see it die."""
         return self._launcher.pid
@@ -305,14 +310,13 @@ class Sandboxes:
         trashed = self._trash / f"{instance_id}-{secrets.token_hex(4)}"
         with suppress(FileNotFoundError):
             os.rename(self._host.instances / instance_id, trashed)
-            self._launcher.remove(trashed)
+            self._launcher.empty(self._trash)
         self._slots.free(instance_id)
 
     def _sweep(self) -> None:
         """Go on with what the last agent left undone."""
         if self._trash.is_dir():
-            for directory in self._trash.iterdir():
-                self._launcher.remove(directory)
+            self._launcher.empty(self._trash)
         if not any(record.alive for record in records.read_all(self._host.run_dir)):
             image.prune(self._images, keep=self._host.image)
 

@@ -110,10 +110,10 @@ def _fork(body: Callable[[int], None], closing: Sequence[int]) -> _Child:
     """Run ``body`` in a child, which inherits all but the descriptors in ``closing``."""
     outcome, tell = os.pipe()
     pid = os.fork()
-    if pid:
-        os.close(tell)
-        return _Child(pid, outcome)
-    _run_child(body, tell, [outcome, *closing])
+    if not pid:
+        _run_child(body, tell, [outcome, *closing])
+    os.close(tell)
+    return _Child(pid, outcome)
 
 
 def _run_child(body: Callable[[int], None], tell: int, closing: Sequence[int]) -> NoReturn:

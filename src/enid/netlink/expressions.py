@@ -19,7 +19,7 @@ _NETWORK_HEADER, _TRANSPORT_HEADER = 1, 2
 _META_MARK, _META_IIFNAME, _META_OIFNAME, _META_NFPROTO, _META_L4PROTO = 3, 6, 7, 15, 16
 _CT_STATE, _CT_DIRECTION, _CT_STATUS, _CT_MARK = 0, 1, 2, 3
 
-INVALID, RELATED, NEW = 1, 4, 8
+INVALID, ESTABLISHED, RELATED, NEW = 1, 2, 4, 8
 """Conntrack states."""
 CONFIRMED, DST_NAT = 1 << 3, 1 << 5
 """Conntrack status bits."""
@@ -130,6 +130,11 @@ def ct_mark(value: int) -> bytes:
 def set_ct_mark(value: int) -> bytes:
     immediate = _expression("immediate", be32(1, FIRST), value_data(2, value.to_bytes(4, "little")))
     return immediate + _expression("ct", be32(2, _CT_MARK), be32(4, FIRST))
+
+
+def notrack() -> bytes:
+    """The packet is not tracked; before conntrack."""
+    return _expression("notrack")
 
 
 def mark(bits: int) -> bytes:

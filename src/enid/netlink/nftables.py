@@ -208,8 +208,9 @@ def delete_elements(table: str, name: str, keys: Iterable[Key]) -> list[bytes]:
     return list(_elements(_DELSETELEM, 0, table, name, (_element(key, None) for key in keys)))
 
 
-def add_counter(table: str, name: str) -> bytes:
-    return _message(_NEWOBJ, CREATE, text(1, table), text(2, name), be32(3, _COUNTER), nested(4))
+def add_counter(table: str, name: str, packets: int = 0) -> bytes:
+    start = nested(4, attribute(1, bytes(8)), attribute(2, packets.to_bytes(8, "big")))
+    return _message(_NEWOBJ, CREATE, text(1, table), text(2, name), be32(3, _COUNTER), start)
 
 
 def get_counters(table: str) -> bytes:

@@ -5,6 +5,7 @@ The CLI starts in about a second, so only a few calls go through it; boto3 carri
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -12,7 +13,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import boto3  # type: ignore[import-untyped]
@@ -51,7 +51,7 @@ class Cloud:
         """
         self._shown("aws ec2 " + " ".join(words))
         done = subprocess.run(
-            [aws_cli(), "--output", "json", "ec2", *words],
+            [*aws_cli(), "--output", "json", "ec2", *words],
             env=self._environment(),
             capture_output=True,
             text=True,
@@ -90,16 +90,17 @@ class Cloud:
         until(lambda: self.instance(instance_id)["State"]["Name"] == state, f"{instance_id} to be {state}")
 
 
-def aws_cli() -> str:
-    """The AWS CLI of enid's own environment, or else the system's.
+def aws_cli() -> list[str]:
+    """The AWS CLI of enid's own environment, or else the system's, as the beginning of a command line.
 
     :raises RuntimeError: there is none.
     """
-    own = Path(sys.executable).with_name("aws")
-    found = str(own) if own.exists() else shutil.which("aws")
+    if importlib.util.find_spec("awscli"):
+        return [sys.executable, "-m", "awscli"]
+    found = shutil.which("aws")
     if not found:
         raise RuntimeError("the AWS CLI is missing: `make setup` installs it")
-    return found
+    return [found]
 
 
 def until(condition: Callable[[], bool], what: str, seconds: float = 30.0) -> None:

@@ -59,7 +59,7 @@ class Report:
         for heading in ("", *headings):
             table.add_column(heading)
         for kept, cells in rows:
-            table.add_row(_mark(kept), *(Text(cell) for cell in cells))
+            table.add_row(Text(*_mark(kept)), *(Text(cell) for cell in cells))
         self._console.print(table)
 
     def verdict(self) -> None:

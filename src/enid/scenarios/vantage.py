@@ -8,6 +8,7 @@ import subprocess
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -106,10 +107,8 @@ class Vantage:
     def close(self) -> None:
         """End the witness; it goes with its standard input."""
         assert self._process.stdin is not None
-        try:
+        with suppress(BrokenPipeError):
             self._process.stdin.close()
-        except BrokenPipeError:
-            pass
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:

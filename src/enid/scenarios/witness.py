@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 _ETH_P_ALL = 3
@@ -135,9 +136,7 @@ def receipts(stop: threading.Event, address: str) -> dict[str, Any]:
 
 def run(stop: threading.Event, argv: list[str], timeout: float) -> dict[str, Any]:
     """Run a command here."""
-    done = subprocess.run(
-        argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False
-    )
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False)
     return {"status": done.returncode, "stdout": done.stdout, "stderr": done.stderr}
 
 
@@ -148,7 +147,7 @@ def transmitted(stop: threading.Event) -> dict[str, int]:
     return {name.strip(): int(fields.split()[9]) for name, fields in rows}
 
 
-TASKS = {
+TASKS: dict[str, Callable[..., dict[str, Any]]] = {
     "tcp": tcp,
     "http": http_get,
     "http-loop": http_loop,

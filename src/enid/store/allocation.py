@@ -108,14 +108,12 @@ def take_ipv4(
     return [block.network_address + offset for offset in chosen]
 
 
-def take_ipv6(block: IPv6Network, count: int, given: Sequence[IPv6Address] = ()) -> list[IPv6Address]:
+def take_ipv6(block: IPv6Network, count: int) -> list[IPv6Address]:
     """``count`` random addresses of the block: a /64 is too large to meet twice, and the key would tell."""
     offsets = usable(block)
-    chosen: dict[IPv6Address, None] = {}
+    chosen: set[IPv6Address] = set()
     while len(chosen) < count:
-        address = block.network_address + offsets.start + secrets.randbelow(len(offsets))
-        if address not in given:
-            chosen[address] = None
+        chosen.add(block.network_address + offsets.start + secrets.randbelow(offsets.stop - offsets.start))
     return list(chosen)
 
 

@@ -132,7 +132,7 @@ class Supervisor:
 
 def teardown(settings: Settings) -> None:
     """End every sandbox, remove every namespace and device, forget the run directory."""
-    from enid.fabric.linux.driver import LinuxFabric
+    from enid.fabric.linux.fabric import LinuxFabric
     from enid.guest.sandboxes import Sandboxes
 
     guests = Sandboxes(settings)

@@ -107,7 +107,7 @@ def _gateways(sheet: Canvas, picture: Picture, top: int, doors: Sequence[_Door],
 
 
 def _drop(picture: Picture, column: Column, x: int, width: int, kind: TargetKind, doors: Sequence[int]) -> int:
-    """Where a gateway's line meets a subnet: clear of its title and of the other gateway's, below the door if it can."""
+    """Where a gateway's line meets a subnet: clear of title and the other gateway's line, below its door if it can."""
     clear = min(x + 5 + len(picture.labels.of(column.subnet.id)), x + width - 4)
     last = x + width - 3
     if kind is TargetKind.VPN and column.leads_to(TargetKind.INTERNET):

@@ -15,12 +15,11 @@ from enid.wire.app import create_app
 def main(settings: Settings, *, before_serving: Callable[[], None] = lambda: None) -> None:
     """Serve on ``settings.listen:settings.port`` until SIGINT or SIGTERM. The store must exist.
 
-    :param before_serving: called once the port is ours and before anything else is opened: the moment to give up
-        the privileges that only binding may have needed
+    :param before_serving: called when everything that is ever loaded is loaded and nothing has been read from a
+        client or the store: the moment to give up privileges, after which the program's own files may be out of reach
     :raises SystemExit: the port cannot be had
     """
     with _listen(settings) as listening:
-        before_serving()
         database = Database(settings.url)
         config = uvicorn.Config(
             create_app(settings, database),
@@ -33,6 +32,8 @@ def main(settings: Settings, *, before_serving: Callable[[], None] = lambda: Non
             timeout_keep_alive=75,
             timeout_graceful_shutdown=5,
         )
+        config.load()
+        before_serving()
         try:
             uvicorn.Server(config).run(sockets=[listening])
         finally:

@@ -33,7 +33,9 @@ def build(lab: Lab) -> Network:
     _open_to_internet(cloud, vpc, public)
     lab.report.did(f"{plan.PUBLIC_BLOCK} public: 0.0.0.0/0 → internet gateway")
     _join_corporate_network(cloud, vpc, management)
-    lab.report.did(f"{plan.MANAGEMENT_BLOCK} management: {plan.CORPORATE_BLOCK} → VPN gateway, and no way to the internet")
+    lab.report.did(
+        f"{plan.MANAGEMENT_BLOCK} management: {plan.CORPORATE_BLOCK} → VPN gateway, and no way to the internet"
+    )
     return Network(vpc, public, management, zones[0], zones[1])
 
 

@@ -8,17 +8,19 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 from typing import Any
 
-from conftest import FIRST, SECOND, Account
 from sqlalchemy import delete, insert, select, update
 
 from enid.store import ids
 from enid.store import tables as t
 
+FIRST, SECOND = "111111111111", "222222222222"
+"""The accounts of the store."""
+
 
 class Network:
     """A VPC (10.0.0.0/16, DNS host names, internet gateway) with three subnets in two zones, and another VPC."""
 
-    def __init__(self, call: Account) -> None:
+    def __init__(self, call: Any) -> None:
         self.call = call
         self.vpc = self.add_vpc("10.0.0.0/16")
         self.subnet = self.add_subnet(self.vpc, "10.0.1.0/24", ipv6="2001:db8:0:1::/64")
@@ -124,5 +126,3 @@ class Network:
         (shown,) = self.call("DescribeAddresses", AllocationIds=[allocation])["Addresses"]
         return dict(shown)
 
-
-__all__ = ["FIRST", "SECOND", "Network"]

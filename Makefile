@@ -1,0 +1,38 @@
+# `make` alone lists the verbs. Each does its own set-up.
+
+PYTHON := .venv/bin/python
+ROOT := $(filter 0,$(shell id -u))
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types bench setup clean
+
+help: ## list these verbs
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
+
+demo: ## build the dual-homed network and prove it with real packets (ARGS=--keep leaves it up)
+	@scripts/setup demo
+	@$(PYTHON) -m enid demo $(ARGS)
+
+test: lint types ## everything: style, types, and all tests (as a user: those that need no root)
+	@$(PYTHON) -m pytest $(if $(ROOT),,-m "not root") $(ARGS)
+
+lint: .setup ## style
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check --quiet .
+
+types: .setup ## types
+	@$(PYTHON) -m mypy
+
+bench: .setup ## measure what the README claims (needs root)
+	@$(PYTHON) -m bench $(ARGS)
+
+setup: ## install packages and the Python environment for development
+	@scripts/setup dev
+
+.PHONY: .setup
+.setup:
+	@scripts/setup dev
+
+clean: ## delete what was built, the Python environment too
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis enid-demo.svg
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

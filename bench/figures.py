@@ -1,0 +1,53 @@
+"""A figure: one number, what it is compared with, the goal, and whether it was reached. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """``goal`` is about the ratio where there is a baseline, else about the value."""
+
+    name: str
+    value: float
+    unit: str
+    goal: float
+    at_least: bool
+    """The goal is a lower bound; else an upper one."""
+    baseline: float | None = None
+    ratio: float | None = None
+
+    @property
+    def ok(self) -> bool:
+        judged = self.value if self.ratio is None else self.ratio
+        return judged >= self.goal if self.at_least else judged <= self.goal
+
+    @property
+    def goal_text(self) -> str:
+        """``>= 0.77`` or ``<= 10 ms``."""
+        unit = "" if self.ratio is not None else f" {self.unit}"
+        return f"{'>=' if self.at_least else '<='} {self.goal:g}{unit}"
+
+    def as_json(self) -> dict[str, Any]:
+        rounded = {
+            name: float(f"{value:.4g}") if isinstance(value, float) else value for name, value in asdict(self).items()
+        }
+        del rounded["at_least"]
+        return {**rounded, "goal": self.goal_text, "ok": self.ok}
+
+    def line(self) -> str:
+        """For a person to read."""
+        beside = "" if self.ratio is None else f"  ÷ {self.baseline:,.4g} = {self.ratio:.3f}"
+        return f"{'ok  ' if self.ok else 'MISS'} {self.name:28} {self.value:,.4g} {self.unit}{beside}  (goal {self.goal_text})"
+
+
+def at_most(name: str, value: float, unit: str, goal: float) -> Figure:
+    """A figure that should be small."""
+    return Figure(name, value, unit, goal, at_least=False)
+
+
+def compared(name: str, value: float, baseline: float, ratio: float, unit: str, goal: float) -> Figure:
+    """A figure that should be so large beside its baseline."""
+    return Figure(name, value, unit, goal, at_least=True, baseline=baseline, ratio=ratio)

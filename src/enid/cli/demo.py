@@ -1,0 +1,70 @@
+"""What ``enid demo`` does: stands up a lab, runs the dual-homed scenario in it, shows the picture, cleans up."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from enid.cli import net, show
+
+if TYPE_CHECKING:
+    from enid.scenarios.lab import Lab
+    from enid.settings import Settings
+
+
+def run(settings: Settings, keep: bool, picture: Path | None) -> int:
+    """0 when every check held, else 1. Ctrl-C and SIGTERM clean up too.
+
+    :param settings: directories and port are not used: the demo has its own, so it never meets an enid that is up.
+    :param picture: where to write the SVG; ``enid-demo.svg`` in the current directory by default.
+    """
+    from enid.scenarios.dual_homed import run as dual_homed
+    from enid.scenarios.lab import Lab
+    from enid.scenarios.report import Report
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    report = Report(show.console())
+    report.did("starting enid" + (" without root" if settings.rootless else ""))
+    with Lab(settings, report, keep=keep) as lab:
+        dual_homed(lab)
+        _draw(lab, picture or Path("enid-demo.svg"))
+    report.verdict()
+    if lab.keep:
+        _how_to_go_on(lab)
+    return 1 if report.failed else 0
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _draw(lab: Lab, path: Path) -> None:
+    """On the terminal, and as a file where Graphviz is there."""
+    from enid.cli.session import Problem
+
+    lab.report.step("The picture")
+    drawn = net.load(lab.settings, "dual-homed")
+    net.print_picture(drawn)
+    try:
+        net.write_svg(drawn, path)
+    except Problem as problem:
+        lab.report.did(str(problem))
+    else:
+        lab.report.did(f"also in {path.absolute()}")
+
+
+def _how_to_go_on(lab: Lab) -> None:
+    out = show.console()
+    out.print("\nIt is still up. To go on:")
+    for name, value in lab.variables.items():
+        out.print(f"  export {name}={value}", soft_wrap=True)
+    for line in (
+        'eval "$(enid env)"',
+        "aws ec2 describe-network-interfaces",
+        "enid exec site/corporate -- ssh -F none -i "
+        f"{lab.directory}/administrator.pem -o StrictHostKeyChecking=no root@10.0.2.12",
+        "enid why site/client web-1 tcp/22",
+        f"enid down && python -m enid.scenarios.sweep {lab.directory}",
+    ):
+        out.print(f"  {line}", soft_wrap=True)

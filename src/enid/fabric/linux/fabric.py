@@ -1,0 +1,380 @@
+"""The Linux driver: which namespaces there are, what ties them together, and the order things happen in.
+
+What happens inside a VPC is :mod:`router`'s; this module keeps the records carried out so far, hands each router its
+share of a batch, and keeps the internet and the sites in step with them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import structlog
+
+from enid.fabric.interface import Failures, GuestNamespace
+from enid.fabric.linux import names, wires
+from enid.fabric.linux.internet import Internet, host_device, leave_host
+from enid.fabric.linux.router import Router, RouterError
+from enid.fabric.linux.sites import SitePlace
+from enid.netlink import namespaces
+from enid.settings import Settings
+from enid.topology.records import Change, Kind, Port, Record, RecordKey, Site, Vpc, World
+
+log = structlog.get_logger()
+
+
+class LinuxFabric:
+    """Network namespaces, veth pairs and nftables; see :class:`enid.fabric.interface.Fabric`.
+
+    Works as root, and unchanged as uid 0 of a user namespace. One thread at a time may call it.
+
+    :param host_id: ports of other hosts are not plugged here; the settings' own by default.
+    """
+
+    def __init__(self, settings: Settings, guest_namespace: GuestNamespace, host_id: str | None = None) -> None:
+        self._settings = settings
+        self._guest = guest_namespace
+        self._host_id = host_id or settings.host_id
+        self._pins = settings.run_dir / "netns"
+        self._host_device = host_device(settings.run_dir)
+        self.counts: Counter[str] = Counter(processes=0)
+        """What the kernel was asked, ever growing: messages, batches, transactions, namespaces, processes (always 0)."""
+        self._reset()
+
+    def _reset(self) -> None:
+        self._world: dict[RecordKey, Record] = {}
+        self._of_vpc: defaultdict[str, set[RecordKey]] = defaultdict(set)
+        self._routers: dict[str, Router] = {}
+        self._sites: dict[str, SitePlace] = {}
+        self._internet: Internet | None = None
+        self._broken: set[str] = set()
+
+    # The interface
+
+    def resync(self, world: World) -> Failures:
+        self.close()
+        self._reset()
+        internet = self._start()
+        self._unpin_unknown(world)
+        failures: dict[RecordKey, str] = {}
+        for record in world.values():
+            self._remember(record.key, record)
+        for record in world.values():
+            if isinstance(record, Site):
+                self._sites[record.id] = self._join_site(SitePlace(record, self._site_pin(record.id), self.counts))
+        for vpc_id in [record.id for record in world.values() if isinstance(record, Vpc)]:
+            failures |= self._adopt(vpc_id)
+        failures |= self._homeless()
+        for place in self._sites.values():
+            ties = {
+                names.vpn_link(link.id) for record in world.values() if isinstance(record, Vpc) for link in record.vpn
+            }
+            place.node.delete_links([name for name in place.node.links if name not in ties | {names.INTERNET}])
+            place.node.settle(everything=True)
+        known = {names.vpc_link(vpc) for vpc in self._routers} | {names.site_link(site) for site in self._sites}
+        internet.node.delete_links([name for name in internet.node.links if name[0] in "vs" and name not in known])
+        internet.node.settle(everything=True)
+        self._forget(failures)
+        return failures
+
+    def apply(self, changes: Sequence[Change]) -> Failures:
+        internet = self._start()
+        failures: dict[RecordKey, str] = {}
+        effective = [Change(self._world.get(change.key), change.new) for change in changes]
+        effective = [change for change in effective if change.old != change.new]
+        for vpc_id in list(self._broken):
+            self._adopt(vpc_id)
+        for change in effective:
+            self._retract(internet, change.old)
+        sites = [change for change in effective if change.key[0] is Kind.SITE]
+        for change in sites:
+            self._apply_site(change)
+        shares = self._shares(effective, sites)
+        for vpc_id in sorted(shares, key=lambda vpc_id: _gains_public(shares[vpc_id])):
+            failures |= self._apply_vpc(vpc_id, shares[vpc_id])
+        for change in effective:
+            if change.key not in failures:
+                self._remember(change.key, change.new)
+                self._advertise(internet, change.old, change.new)
+            else:
+                self._remember(change.key, change.old if change.old and _survives(change) else None)
+        self._settle_outside(internet)
+        for change in sites:
+            if change.new is None:
+                self._sites.pop(change.key[1]).leave(internet)
+        return failures
+
+    def tidy(self) -> bool:
+        for vpc_id in list(self._broken):
+            self._adopt(vpc_id)
+        busy = next((router for router in self._routers.values() if router.leaving), None)
+        if busy is not None:
+            return busy.tidy() or any(router.leaving for router in self._routers.values())
+        for router in self._routers.values():
+            router.tidy()
+        return False
+
+    def close(self) -> None:
+        for router in self._routers.values():
+            router.node.close()
+        for place in self._sites.values():
+            place.node.close()
+        if self._internet is not None:
+            self._internet.node.close()
+        self._reset()
+
+    def destroy(self) -> None:
+        self.close()
+        if self._pins.exists():
+            for pin in self._pins.iterdir():
+                namespaces.unpin(pin)
+            namespaces.discard(self._pins)
+        if self._may_touch_host():
+            leave_host(self._host_device)
+
+    def drops(self, vpc_id: str) -> Mapping[str, int]:
+        """Packets a VPC's router has dropped, by reason (see :data:`enid.fabric.linux.ruleset.DROPS`)."""
+        router = self._routers.get(vpc_id)
+        return {} if router is None else router.drops()
+
+    # Namespaces
+
+    def _start(self) -> Internet:
+        """The internet, which is always there."""
+        if self._internet is None:
+            namespaces.prepare(self._pins)
+            self._internet = Internet(self._pins / names.INTERNET, self._settings.public_pool, self.counts)
+            if self._may_touch_host():
+                try:
+                    self._internet.join_host(self._host_device, self._settings.public_pool)
+                except OSError as error:
+                    log.warning("the host has no way to public addresses", reason=str(error))
+            self._internet.node.settle()
+        return self._internet
+
+    def _may_touch_host(self) -> bool:
+        return self._settings.host_route and not self._settings.rootless and os.geteuid() == 0
+
+    def _site_pin(self, site: str) -> Path:
+        return self._pins / names.site_pin(site)
+
+    def _unpin_unknown(self, world: World) -> None:
+        known = {names.INTERNET}
+        known |= {names.vpc_pin(id_) for kind, id_ in world if kind is Kind.VPC}
+        known |= {names.site_pin(id_) for kind, id_ in world if kind is Kind.SITE}
+        for pin in self._pins.iterdir():
+            if pin.name not in known:
+                namespaces.unpin(pin)
+
+    # Records
+
+    def _remember(self, key: RecordKey, record: Record | None) -> None:
+        old = self._world.pop(key, None)
+        if old is not None and (vpc := vpc_of(old)):
+            self._of_vpc[vpc].discard(key)
+        if record is not None:
+            self._world[key] = record
+            if vpc := vpc_of(record):
+                self._of_vpc[vpc].add(key)
+
+    def _forget(self, failures: Failures) -> None:
+        for key in failures:
+            self._remember(key, None)
+
+    def _shares(self, changes: Sequence[Change], sites: Sequence[Change]) -> dict[str, list[Change]]:
+        """The changes by VPC; a VPC whose sites came or went looks at its wires again."""
+        shares: defaultdict[str, list[Change]] = defaultdict(list)
+        for change in changes:
+            for vpc_id in {vpc_of(record) for record in (change.old, change.new) if record is not None} - {""}:
+                shares[vpc_id].append(change)
+        moved = {change.key[1] for change in sites}
+        if moved:
+            for router in self._routers.values():
+                vpc = router.vpc
+                linked = any(link.site in moved for link in vpc.vpn)
+                if linked and not any(change.key == vpc.key for change in shares[vpc.id]):
+                    shares[vpc.id].append(Change(vpc, vpc))
+        return {vpc_id: share for vpc_id, share in shares.items() if share}
+
+    # A VPC
+
+    def _apply_vpc(self, vpc_id: str, share: list[Change]) -> dict[RecordKey, str]:
+        vpc = next((change for change in share if change.key[0] is Kind.VPC), None)
+        if vpc is not None and vpc.new is None:
+            self._remove_vpc(vpc_id)
+            share = [change for change in share if change is not vpc]
+        router = self._routers.get(vpc_id)
+        try:
+            if router is None and vpc is not None and isinstance(vpc.new, Vpc):
+                return self._new_vpc(vpc.new, share)
+            if router is None:
+                return _unplaced(share)
+            new = vpc.new if vpc is not None and isinstance(vpc.new, Vpc) else router.vpc
+            usable = self._wire(router, new) if vpc is not None else self._usable(router, new)
+            failures = router.apply(share, usable)
+            if vpc is not None:
+                self._unwire(router, usable)
+            return failures
+        except (RouterError, OSError) as error:
+            log.error("router in doubt", vpc=vpc_id, reason=str(error))
+            self._broken.add(vpc_id)
+            return {change.key: str(error) for change in share}
+
+    def _new_vpc(self, vpc: Vpc, share: Iterable[Change]) -> dict[RecordKey, str]:
+        for change in share:
+            self._remember(change.key, change.new)
+        return self._adopt(vpc.id)
+
+    def _adopt(self, vpc_id: str) -> dict[RecordKey, str]:
+        """Make the VPC's namespace equal the records of it, from whatever is there."""
+        self._broken.discard(vpc_id)
+        if (old := self._routers.pop(vpc_id, None)) is not None:
+            old.node.close()
+        vpc = self._world.get((Kind.VPC, vpc_id))
+        if not isinstance(vpc, Vpc):
+            return {}
+        records = [self._world[key] for key in self._of_vpc[vpc_id]]
+        try:
+            path = self._pins / names.vpc_pin(vpc_id)
+            router = Router(vpc, path, self._host_id, self._guest, self.counts)
+            self._routers[vpc_id] = router
+            usable = self._wire(router, vpc)
+            failures = router.adopt(records, usable)
+        except (RouterError, OSError) as error:
+            log.error("router in doubt", vpc=vpc_id, reason=str(error))
+            self._broken.add(vpc_id)
+            return {record.key: str(error) for record in records}
+        internet = self._start()
+        for record in records:
+            if record.key not in failures:
+                self._advertise(internet, None, record)
+        return failures
+
+    def _homeless(self) -> dict[RecordKey, str]:
+        """Ports whose VPC is not there."""
+        ports = [record for record in self._world.values() if isinstance(record, Port)]
+        return {port.key: f"{port.vpc_id} is not there" for port in ports if (Kind.VPC, port.vpc_id) not in self._world}
+
+    def _remove_vpc(self, vpc_id: str) -> None:
+        router = self._routers.pop(vpc_id, None)
+        self._broken.discard(vpc_id)
+        if router is None:
+            return
+        self._unwire(router, set())
+        router.node.destroy()
+
+    # Wires
+
+    def _usable(self, router: Router, vpc: Vpc) -> set[str]:
+        return wires_of(vpc, self._sites) & router.node.links.keys()
+
+    def _wire(self, router: Router, vpc: Vpc) -> set[str]:
+        """Make the wires a VPC has a right to, as far as their other ends are there."""
+        internet = self._start()
+        if vpc.internet:
+            wires.join(internet.node, names.vpc_link(vpc.id), router.node, names.INTERNET)
+        for link in vpc.vpn:
+            place = self._sites.get(link.site or "")
+            if place is not None and place.site.network is not None:
+                place.tie(router.node, vpc, link.id)
+        return self._usable(router, vpc)
+
+    def _unwire(self, router: Router, usable: set[str]) -> None:
+        """Remove wires that are not wanted any more; no route leads there now."""
+        internet = self._start()
+        for name in [name for name in router.node.links if name[0] != "a" and name not in usable]:
+            if name == names.INTERNET:
+                wires.part(internet.node, names.vpc_link(router.vpc.id), router.node, name)
+                continue
+            place = next((place for place in self._sites.values() if name in place.node.links), None)
+            if place is not None:
+                place.untie(name, router.node)
+            else:
+                router.node.delete_links([name])
+
+    # Outside the VPCs
+
+    def _join_site(self, place: SitePlace) -> SitePlace:
+        place.join(self._start())
+        return place
+
+    def _apply_site(self, change: Change) -> None:
+        """A site that goes is only hidden from VPCs here; it leaves when no route leads there."""
+        site = change.new
+        if not isinstance(site, Site):
+            return
+        place = self._sites.get(site.id)
+        if place is None:
+            place = self._sites[site.id] = SitePlace(site, self._site_pin(site.id), self.counts)
+        place.become(site)
+        self._join_site(place)
+
+    def _retract(self, internet: Internet, old: Record | None) -> None:
+        """Public addresses the internet shall not lead anywhere any more, unless :meth:`_advertise` says otherwise."""
+        if isinstance(old, Port):
+            for _, public in old.public:
+                internet.leave(public)
+        elif isinstance(old, Vpc) and old.internet:
+            for block in old.blocks:
+                if block.version == 6:
+                    internet.leave(block)
+        elif isinstance(old, Site):
+            internet.leave(old.public_ip)
+
+    def _advertise(self, internet: Internet, old: Record | None, new: Record | None) -> None:
+        if isinstance(new, Port):
+            self._advertise_port(internet, new)
+        elif isinstance(new, Vpc):
+            if new.internet:
+                for block in new.blocks:
+                    if block.version == 6:
+                        internet.lead(block, names.vpc_link(new.id))
+            if isinstance(old, Vpc) and old.internet != new.internet:
+                for port in self._routers[new.id].ports.values():
+                    if new.internet:
+                        self._advertise_port(internet, port)
+                    else:
+                        self._retract(internet, port)
+
+    def _advertise_port(self, internet: Internet, port: Port) -> None:
+        router = self._routers.get(port.vpc_id)
+        if router is not None and names.INTERNET in router.node.links and port.host == self._host_id:
+            for _, public in port.public:
+                internet.lead(public, names.vpc_link(port.vpc_id))
+
+    def _settle_outside(self, internet: Internet) -> None:
+        internet.node.settle()
+        for place in self._sites.values():
+            place.node.settle()
+
+
+def vpc_of(record: Record) -> str:
+    """The VPC a record belongs to; empty for a site."""
+    if isinstance(record, Vpc):
+        return record.id
+    return "" if isinstance(record, Site) else record.vpc_id
+
+
+def wires_of(vpc: Vpc, sites: Mapping[str, SitePlace]) -> set[str]:
+    """The wires a VPC has a right to now."""
+    found = {names.INTERNET} if vpc.internet else set()
+    tied = [link for link in vpc.vpn if link.site in sites and sites[link.site].site.network is not None]
+    return found | {names.vpn_link(link.id) for link in tied}
+
+
+def _gains_public(share: Iterable[Change]) -> bool:
+    """Whoever only gives a public address up goes first."""
+    return any(isinstance(change.new, Port) and bool(change.new.public) for change in share)
+
+
+def _unplaced(share: Iterable[Change]) -> dict[RecordKey, str]:
+    """A port needs its VPC; groups and route tables wait for it."""
+    ports = [change.new for change in share if isinstance(change.new, Port)]
+    return {port.key: f"{port.vpc_id} is not there" for port in ports}
+
+
+def _survives(change: Change) -> bool:
+    """What is left of a record whose change failed: a port was withdrawn, anything else is as before."""
+    return not isinstance(change.old, Port)

@@ -1,0 +1,153 @@
+"""The namespace all internet gateways meet in, and the host's way into it.
+
+It routes each public address to whoever holds it now, and the rest of the public pool to nobody. A host with a link is
+protected: only what it asked for comes back to it.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from collections import Counter
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_network
+from pathlib import Path
+
+import structlog
+
+from enid.fabric.linux import names
+from enid.fabric.linux.node import ROUTER_SETTINGS, Node
+from enid.fabric.linux.routing import host
+from enid.netlink import addresses, links, neighbours, nftables, routes
+from enid.netlink import expressions as nft
+from enid.netlink.nftables import ACCEPT, FORWARD, PREROUTING, ifname
+from enid.netlink.routes import BLACKHOLE, MAIN, Network, Route
+from enid.netlink.socket import RouteSocket
+
+_HOST_LINK = "host"
+_HOST_MTU = 1500
+_TABLE = names.TABLE
+_PREFIX = "enid-"
+
+log = structlog.get_logger()
+
+
+def host_device(run_dir: Path) -> str:
+    """The link's name on the host: several installations have several."""
+    return _PREFIX + hashlib.sha256(str(run_dir).encode()).hexdigest()[:8]
+
+
+class Internet:
+    """``pool``: the public addresses that are enid's to give."""
+
+    def __init__(self, path: Path, pool: str, counts: Counter[str]) -> None:
+        self.node = Node(path, counts, ROUTER_SETTINGS)
+        network = IPv4Network(pool)
+        self.node.routes.announce([((MAIN, network), Route(network, kind=BLACKHOLE))])
+        own = names.UPPER[4]
+        assert isinstance(own, IPv4Address)
+        self.node.addresses.announce([(IPv4Interface(own), True)])
+
+    def lead(self, destination: Network | IPv4Address, link: str) -> None:
+        """Route a public address, or a VPC's IPv6 block, down the wire ``link``."""
+        network = host(destination) if isinstance(destination, IPv4Address) else destination
+        gateway = names.LOWER[network.version]
+        route = Route(network, device=self.node.links[link], gateway=gateway, onlink=network.version == 4)
+        self.node.routes.announce([((MAIN, network), route)])
+
+    def leave(self, destination: Network | IPv4Address) -> None:
+        """Nobody has it any more."""
+        network = host(destination) if isinstance(destination, IPv4Address) else destination
+        self.node.routes.withdraw([(MAIN, network)])
+
+    def protect_host(self) -> None:
+        """Through the host's link only answers go out to the host. Other traffic is not tracked here: it is not ours to
+        judge, and tracking costs."""
+        to_host = nft.oifname() + nft.equal(ifname(_HOST_LINK))
+        from_host = nft.iifname() + nft.equal(ifname(_HOST_LINK))
+        address = nft.version(4) + nft.destination(4) + nft.equal(names.HOST_ADDRESS.packed)
+        self.node.netfilter.commit(
+            [
+                nftables.add_table(_TABLE),
+                nftables.delete_table(_TABLE),
+                nftables.add_table(_TABLE),
+                nftables.add_base_chain(_TABLE, "untracked", "filter", PREROUTING, -300, ACCEPT),
+                nftables.add_rule(_TABLE, "untracked", from_host, nft.accept()),
+                nftables.add_rule(_TABLE, "untracked", address, nft.accept()),
+                nftables.add_rule(_TABLE, "untracked", nft.notrack()),
+                nftables.add_base_chain(_TABLE, "host", "filter", FORWARD, 0, ACCEPT),
+                nftables.add_rule(_TABLE, "host", to_host, nft.ct_state(nft.ESTABLISHED | nft.RELATED), nft.accept()),
+                nftables.add_rule(_TABLE, "host", to_host, nft.drop()),
+            ]
+        )
+
+    def join_host(self, device: str, pool: str) -> None:
+        """Give the host (the namespace we run in) a link, and a route to the pool unless it has one already."""
+        network = ip_network(pool)
+        with RouteSocket() as outside:
+            if not self._host_joined(outside, device):
+                self._make_host_link(outside, device)
+            (body,) = outside.request(links.get_link(name=device))
+            index = links.parse_link(body).index
+            gateway = names.UPPER[4]
+            mac = names.mac(device, "upper")
+            results = outside.batch(
+                [
+                    addresses.add_address(index, IPv4Interface(names.HOST_ADDRESS)),
+                    neighbours.replace_neighbour(index, gateway, mac),
+                ]
+            )
+            if any(code < 0 for code in results):
+                log.warning("host link not configured", device=device, results=results)
+            self._add_host_route(
+                outside, Route(network, device=index, gateway=gateway, source=names.HOST_ADDRESS, onlink=True)
+            )
+        inside = self.node.links[_HOST_LINK]
+        self.node.neighbours.announce([((inside, names.HOST_ADDRESS), names.mac(device, "lower"))])
+        back = host(names.HOST_ADDRESS)
+        self.node.routes.announce([((MAIN, back), Route(back, device=inside))])
+        self.protect_host()
+
+    def _host_joined(self, outside: RouteSocket, device: str) -> bool:
+        try:
+            (body,) = outside.request(links.get_link(name=device))
+        except OSError:
+            return False
+        return links.parse_link(body).peer == self.node.links.get(_HOST_LINK)
+
+    def _make_host_link(self, outside: RouteSocket, device: str) -> None:
+        self.node.delete_links([_HOST_LINK])
+        outside.batch([links.delete_link(name=device)])
+        outside.request(
+            links.new_veth(
+                device,
+                mac=names.mac(device, "lower"),
+                mtu=_HOST_MTU,
+                peer_name=_HOST_LINK,
+                peer_mac=names.mac(device, "upper"),
+                peer_mtu=_HOST_MTU,
+                peer_namespace=self.node.namespace,
+            )
+        )
+        (body,) = self.node.route.request(links.get_link(name=_HOST_LINK))
+        self.node.links[_HOST_LINK] = links.parse_link(body).index
+        outside.request(links.set_link(name=device, up=True))
+        self.node.route.request(links.set_link(name=_HOST_LINK, up=True))
+
+    def _add_host_route(self, outside: RouteSocket, wanted: Route) -> None:
+        taken = [
+            route
+            for body in outside.dump(routes.get_routes(4))
+            if (route := routes.parse_route(body)) and route.destination == wanted.destination and route.table == MAIN
+        ]
+        if any(route.device != wanted.device for route in taken):
+            log.warning("host route not added: there is one already", destination=str(wanted.destination))
+            return
+        (code,) = outside.batch([routes.replace_route(wanted)])
+        if code < 0:
+            log.warning("host route not added", destination=str(wanted.destination), errno=errno.errorcode.get(-code))
+
+
+def leave_host(device: str) -> None:
+    """Remove the host's link, if it has one."""
+    with RouteSocket() as outside:
+        outside.batch([links.delete_link(name=device)])

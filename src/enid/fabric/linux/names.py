@@ -1,0 +1,97 @@
+"""What things of ours are called in the kernel. Pure; every name follows from an id, so a restart finds its own again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address
+
+TABLE = "enid"
+"""The nftables table."""
+INTERNET = "internet"
+"""The namespace where all internet gateways meet, and every other namespace's link to it."""
+HOST_ADDRESS = IPv4Address("169.254.100.1")
+"""What the host is on enid's internet."""
+UPPER = {4: IPv4Address("100.64.0.1"), 6: IPv6Address("fe80::1")}
+"""The next hop towards the internet, or towards a VPN's far end. On a wire both ends know each other's MAC for good, so
+these need no address on any link and nothing is ever asked."""
+LOWER = {4: IPv4Address("100.64.0.2"), 6: IPv6Address("fe80::2")}
+"""The next hop towards a VPC or a site."""
+TRANSIT = 0x80000000
+"""Bit of a packet's mark: it was sent by an interface whose source check is off, and not from an address of its own."""
+
+
+def _tail(identifier: str) -> str:
+    return identifier.rsplit("-", 1)[-1][-14:]
+
+
+def port_link(attachment_id: str) -> str:
+    """The router's end of an attachment."""
+    return "a" + _tail(attachment_id)
+
+
+def vpn_link(connection_id: str) -> str:
+    """Both ends of the wire that stands for a VPN connection."""
+    return "n" + _tail(connection_id)
+
+
+def vpc_link(vpc_id: str) -> str:
+    """A VPC's wire, seen from the internet."""
+    return "v" + _tail(vpc_id)
+
+
+def site_link(site: str) -> str:
+    """A site's wire, seen from the internet. A site's name is free text: its digest is short enough."""
+    return "s" + _digest(site, 14)
+
+
+def vpc_pin(vpc_id: str) -> str:
+    return vpc_id
+
+
+def site_pin(site: str) -> str:
+    return f"site-{site}"
+
+
+def _digest(value: str, length: int) -> str:
+    return hashlib.sha256(value.encode()).hexdigest()[:length]
+
+
+def mac(*what: str) -> str:
+    """A locally administered MAC that belongs to ``what`` for ever."""
+    digest = _digest("/".join(what), 10)
+    return "02:" + ":".join(digest[place : place + 2] for place in range(0, 10, 2))
+
+
+def mark(route_table_id: str) -> int:
+    """A route table's packet mark, which is also its kernel table: far above the reserved ones, below :data:`TRANSIT`."""
+    return int(_digest(route_table_id, 8), 16) & 0x3FFFFFFF | 0x40000000
+
+
+def _word(identifier: str) -> str:
+    return "".join(letter if letter.isalnum() else "_" for letter in identifier.removeprefix("sg-"))
+
+
+def members(group: str, version: int) -> str:
+    """The set of the addresses of ports in a security group."""
+    return f"members{version}_{_word(group)}"
+
+
+def group_chain(group: str, direction: str) -> str:
+    """``direction`` is ``ingress`` or ``egress``."""
+    return f"{direction}_{_word(group)}"
+
+
+def group_set(group: str, direction: str, version: int) -> str:
+    """A group's CIDR rules."""
+    return f"{direction}{version}_{_word(group)}"
+
+
+def reference_set(group: str, direction: str, referenced: str) -> str:
+    """The protocols and ports a group allows the members of another."""
+    return f"{direction}_{_word(group)}_{_word(referenced)}"
+
+
+def combination_chain(groups: Sequence[str], direction: str) -> str:
+    """The chain of ports that carry exactly these groups."""
+    return f"{direction}_of_{_digest(','.join(groups), 16)}"

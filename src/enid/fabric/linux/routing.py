@@ -1,0 +1,107 @@
+"""Route tables as the kernel's routes and rules. Pure.
+
+While one route table serves a whole VPC its routes are simply in the kernel's main table, and no rule costs a packet
+anything. Otherwise each is a kernel table of its own, chosen by the packet's mark (its sender's, see
+:mod:`enid.fabric.linux.elements`), after the local routes in main. A route more specific than the VPC's local one must
+come before those: it is in a second table, asked first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+
+from enid.fabric.linux.names import TRANSIT, UPPER, mark
+from enid.netlink.routes import MAIN, UNREACHABLE, Network
+from enid.netlink.routes import Route as KernelRoute
+from enid.netlink.rules import Rule
+from enid.topology.records import Address, Route, RouteTable
+
+_INSIDE_PRIORITY, _LOCAL_PRIORITY, _TABLE_PRIORITY = 5, 10, 20
+_INSIDE = 0x80000000
+_MARK_MASK = ~TRANSIT & 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """Where a route leads: a next hop on a link."""
+
+    device: int
+    gateway: Address
+
+
+Resolve = Callable[[Route], Hop | None]
+"""A route's next hop; None when it leads nowhere now."""
+
+
+def upper_hop(device: int, network: Network) -> Hop:
+    """The far end of a wire towards a gateway."""
+    return Hop(device, UPPER[network.version])
+
+
+def host(address: Address) -> Network:
+    """The address as a block of its own."""
+    return IPv4Network(address) if address.version == 4 else IPv6Network(address)
+
+
+def delivery(address: Address, device: int) -> KernelRoute:
+    """To a port of this host."""
+    return KernelRoute(host(address), device=device)
+
+
+def unreachable(network: Network, table: int = MAIN) -> KernelRoute:
+    return KernelRoute(network, table=table, kind=UNREACHABLE)
+
+
+def inside(table: RouteTable, blocks: Iterable[Network]) -> frozenset[Network]:
+    """Destinations of the table within the VPC."""
+    wide = list(blocks)
+    return frozenset(
+        route.destination for route in table.routes if any(_within(route.destination, block) for block in wide)
+    )
+
+
+def _within(network: Network, block: Network) -> bool:
+    if isinstance(network, IPv4Network):
+        return isinstance(block, IPv4Network) and network.subnet_of(block)
+    return isinstance(block, IPv6Network) and network.subnet_of(block)
+
+
+def shared_routes(table: RouteTable, resolve: Resolve) -> Iterator[KernelRoute]:
+    """The table in main, serving the whole VPC."""
+    return (_route(route, MAIN, resolve) for route in table.routes)
+
+
+def own_routes(table: RouteTable, blocks: Iterable[Network], resolve: Resolve) -> Iterator[KernelRoute]:
+    """The table as one of several. Nobody's addresses within the VPC must not leave by its default route."""
+    number = mark(table.id)
+    blocks = list(blocks)
+    within = inside(table, blocks)
+    yield from (unreachable(block, number) for block in blocks)
+    for route in table.routes:
+        yield _route(route, number | _INSIDE if route.destination in within else number, resolve)
+
+
+def own_rules(table_id: str, has_inside: bool) -> Iterator[Rule]:
+    """What sends a marked packet to its table."""
+    number = mark(table_id)
+    for version in (4, 6):
+        yield Rule(version, _TABLE_PRIORITY, number, mark=number, mask=_MARK_MASK)
+        if has_inside:
+            yield Rule(version, _INSIDE_PRIORITY, number | _INSIDE, mark=number, mask=_MARK_MASK)
+
+
+LOCAL_RULES = (
+    Rule(4, _LOCAL_PRIORITY, suppress_prefix_length=31),
+    Rule(6, _LOCAL_PRIORITY, suppress_prefix_length=127),
+)
+"""Wanted as soon as there are own tables: the VPC's addresses are found in main before any mark is looked at."""
+
+
+def _route(route: Route, table: int, resolve: Resolve) -> KernelRoute:
+    hop = resolve(route)
+    if hop is None:
+        return unreachable(route.destination, table)
+    onlink = not hop.gateway.is_link_local
+    return KernelRoute(route.destination, table, device=hop.device, gateway=hop.gateway, onlink=onlink)

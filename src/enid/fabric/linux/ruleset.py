@@ -1,0 +1,229 @@
+"""The fixed part of a VPC's nftables table: its chains, sets and counters. Pure.
+
+A packet's way: ``source`` (is the sender who it says?) → conntrack → ``forward``: a tracked flow passes, a new one goes
+through the sender's egress gate, then through ``admit``, the receiver's ingress gate. What varies with ports and groups
+is in sets and maps (:mod:`ports`) and in the chains of groups (:mod:`groups`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from enid.fabric.linux.names import INTERNET, TABLE, TRANSIT
+from enid.netlink import expressions as nft
+from enid.netlink.nftables import (
+    ACCEPT,
+    DROP,
+    FORWARD,
+    IFNAME,
+    INPUT,
+    IPV4,
+    IPV6,
+    MARK,
+    OUTPUT,
+    POSTROUTING,
+    PREROUTING,
+    VERDICT,
+    Set,
+    add_base_chain,
+    add_chain,
+    add_counter,
+    add_rule,
+    add_set,
+    add_table,
+    delete_chain,
+    delete_table,
+    flush_chain,
+    ifname,
+)
+
+DROPS = {
+    "spoof": "the source address is not the sender's",
+    "invalid": "the packet belongs to no flow and begins none",
+    "egress_denied": "no security group of the sender allows it",
+    "ingress_denied": "no security group of the receiver allows it",
+    "no_route": "the route table has no route, or one that leads nowhere, or nobody has the address",
+    "no_public_address": "to or from the internet without a public address",
+    "between_gateways": "from one gateway to another, which a VPC does not carry",
+    "to_router": "for the router itself, which answers nothing",
+}
+"""Counters of dropped packets, and what they mean."""
+
+SETS = (
+    Set("spoof4", (IFNAME, IPV4), MARK),
+    Set("spoof6", (IFNAME, IPV6), MARK),
+    Set("unchecked", (IFNAME,), MARK),
+    Set("outside", (IFNAME,)),
+    Set("blocks4", (IPV4,), interval=True),
+    Set("blocks6", (IPV6,), interval=True),
+    Set("egress", (IFNAME,), VERDICT),
+    Set("ingress", (IFNAME,), VERDICT),
+    Set("public", (IPV4,)),
+    Set("public_of", (IPV4,), IPV4),
+    Set("private_of", (IPV4,), IPV4),
+)
+"""``spoof``: who may send from what, and the mark of its route table. ``unchecked``: the same for ports whose source
+check is off. ``outside``: the links to gateways. ``blocks``: the VPC's. ``public``: private addresses that have one."""
+
+FROM_INTERNET, TO_INTERNET, FROM_VPN, ADMIT = "from_internet", "to_internet", "from_vpn", "admit"
+_ICMP_UNREACHABLE = {4: (3, (0, 1)), 6: (1, (0, 3))}
+_NEIGHBOUR_DISCOVERY = (135, 136)
+_LINK_LOCAL = bytes.fromhex("fe80") + bytes(14)
+_LINK_LOCAL_MASK = bytes.fromhex("ffc0") + bytes(14)
+
+
+def _drop(reason: str) -> bytes:
+    return nft.count(reason) + nft.drop()
+
+
+def _rule(chain: str, *expressions: bytes) -> bytes:
+    return add_rule(TABLE, chain, *expressions)
+
+
+def _source() -> list[bytes]:
+    """Who may send from which address; before conntrack, so that a forged packet costs nothing more."""
+    own = [
+        _rule(
+            "source",
+            nft.version(version),
+            nft.iifname(),
+            nft.source(version, nft.FIELD + 4),
+            nft.lookup_value(f"spoof{version}"),
+            nft.set_mark(),
+            nft.accept(),
+        )
+        for version in (4, 6)
+    ]
+    pretending = [
+        _rule(
+            "outside_source", nft.version(version), nft.source(version), nft.lookup(f"blocks{version}"), _drop("spoof")
+        )
+        for version in (4, 6)
+    ]
+    return [
+        add_chain(TABLE, "outside_source"),
+        *pretending,
+        _rule("outside_source", nft.accept()),
+        add_base_chain(TABLE, "source", "filter", PREROUTING, -300, DROP),
+        *own,
+        _rule("source", nft.iifname(), nft.lookup("outside"), nft.goto("outside_source")),
+        _rule("source", nft.iifname(), nft.lookup_value("unchecked"), nft.set_mark(), nft.accept()),
+        _rule(
+            "source", nft.version(6), nft.source(6), nft.masked(_LINK_LOCAL_MASK), nft.equal(_LINK_LOCAL), nft.accept()
+        ),
+        # Duplicate address detection and DHCP, of a guest that does not know its address yet: neither is needed.
+        _rule("source", nft.version(6), nft.source(6), nft.equal(bytes(16)), nft.drop()),
+        _rule("source", nft.version(4), nft.source(4), nft.equal(bytes(4)), nft.drop()),
+        _rule("source", _drop("spoof")),
+    ]
+
+
+def _forward() -> list[bytes]:
+    """A tracked flow first. Only what both gates let pass is ever confirmed, so its packets, and ICMP errors about it
+    (which conntrack shows as the flow's own), need no further look. A packet without a flow has no status to match."""
+    return [
+        add_base_chain(TABLE, "forward", "filter", FORWARD, 0, DROP),
+        _rule("forward", nft.mark(TRANSIT), nft.goto("transit")),
+        _rule("forward", nft.ct_status(nft.CONFIRMED), nft.accept()),
+        _rule("forward", nft.ct_state(nft.INVALID), _drop("invalid")),
+        _rule("forward", nft.iifname(), nft.lookup_verdict("egress")),
+        _rule("forward", _drop("egress_denied")),
+    ]
+
+
+def _transit() -> list[bytes]:
+    """What an appliance passes on. It may be the second passage of a flow the first one confirmed, and must be gated
+    again; unless it answers that flow, or the flow began here (conntrack mark 1)."""
+    return [
+        _rule("transit", nft.ct_state(nft.INVALID), _drop("invalid")),
+        _rule("transit", nft.ct_state(nft.RELATED), nft.accept()),
+        _rule("transit", nft.ct_status(nft.CONFIRMED), nft.ct_reply(), nft.accept()),
+        _rule("transit", nft.ct_status(nft.CONFIRMED), nft.ct_mark(1), nft.accept()),
+        _rule("transit", nft.ct_state(nft.NEW), nft.set_ct_mark(1)),
+        _rule("transit", nft.iifname(), nft.lookup_verdict("egress")),
+        _rule("transit", _drop("egress_denied")),
+    ]
+
+
+def _gateways() -> list[bytes]:
+    inside = {v: nft.version(v) + nft.destination(v) + nft.lookup(f"blocks{v}") + nft.goto(ADMIT) for v in (4, 6)}
+    return [
+        _rule(FROM_INTERNET, nft.version(4), nft.ct_status(nft.DST_NAT), nft.goto(ADMIT)),
+        _rule(FROM_INTERNET, inside[6]),
+        _rule(FROM_INTERNET, _drop("no_public_address")),
+        _rule(TO_INTERNET, nft.version(4), nft.source(4), nft.lookup("public"), nft.accept()),
+        _rule(TO_INTERNET, nft.version(6), nft.source(6), nft.lookup("blocks6"), nft.accept()),
+        _rule(TO_INTERNET, _drop("no_public_address")),
+        _rule(FROM_VPN, inside[4]),
+        _rule(FROM_VPN, inside[6]),
+        _rule(FROM_VPN, _drop("between_gateways")),
+        _rule(ADMIT, nft.oifname(), nft.lookup_verdict("ingress")),
+        _rule(ADMIT, _drop("ingress_denied")),
+    ]
+
+
+def _router() -> list[bytes]:
+    """The router itself talks to nobody but answers neighbour discovery. That a destination is unreachable it says to
+    itself only: AWS is silent, and here the packet is counted."""
+    unreachable = [
+        _rule("output", nft.icmp_type(version, kind, code), _drop("no_route"))
+        for version, (kind, codes) in _ICMP_UNREACHABLE.items()
+        for code in codes
+    ]
+    return [
+        add_base_chain(TABLE, "input", "filter", INPUT, 0, DROP),
+        *(_rule("input", nft.icmp_type(6, kind, 0), nft.accept()) for kind in _NEIGHBOUR_DISCOVERY),
+        _rule("input", _drop("to_router")),
+        add_base_chain(TABLE, "output", "filter", OUTPUT, 0, ACCEPT),
+        *unreachable,
+    ]
+
+
+def skeleton(counters: Mapping[str, int]) -> list[bytes]:
+    """The whole table anew, in place of any older one: within one transaction no packet sees the difference.
+
+    ``counters``: what the drop counters start from.
+    """
+    chains = ("transit", FROM_INTERNET, TO_INTERNET, FROM_VPN, ADMIT)
+    return [
+        add_table(TABLE),
+        delete_table(TABLE),
+        add_table(TABLE),
+        *(add_counter(TABLE, reason, counters.get(reason, 0)) for reason in DROPS),
+        *(add_set(TABLE, declared) for declared in SETS),
+        *(add_chain(TABLE, name) for name in chains),
+        *_source(),
+        *_forward(),
+        *_transit(),
+        *_gateways(),
+        *_router(),
+    ]
+
+
+def translation() -> list[bytes]:
+    """Public addresses, one to one. Only in a VPC with an internet gateway: these hooks cost every packet."""
+    link = nft.equal(ifname(INTERNET))
+    return [
+        add_base_chain(TABLE, "public_in", "nat", PREROUTING, -100, ACCEPT),
+        _rule(
+            "public_in",
+            nft.version(4),
+            nft.iifname() + link,
+            nft.destination(4),
+            nft.lookup_value("private_of"),
+            nft.nat(to_destination=True),
+        ),
+        add_base_chain(TABLE, "public_out", "nat", POSTROUTING, 100, ACCEPT),
+        _rule(
+            "public_out",
+            nft.version(4),
+            nft.oifname() + link,
+            nft.source(4),
+            nft.lookup_value("public_of"),
+            nft.nat(to_destination=False),
+        ),
+    ]
+
+
+def no_translation() -> list[bytes]:
+    return [step(TABLE, chain) for chain in ("public_in", "public_out") for step in (flush_chain, delete_chain)]

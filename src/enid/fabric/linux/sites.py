@@ -1,0 +1,70 @@
+"""A site: a place outside AWS, joined to the internet by its public address and to VPCs by VPN connections.
+
+The wire that stands for a VPN connection is where an IPsec tunnel would be.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from ipaddress import IPv4Network, ip_interface
+from pathlib import Path
+
+from enid.fabric.linux import names, wires
+from enid.fabric.linux.internet import Internet
+from enid.fabric.linux.node import END_SETTINGS, Node, RouteKey
+from enid.netlink.routes import MAIN, Route
+from enid.topology.records import Site, Vpc
+
+_DEFAULT = IPv4Network("0.0.0.0/0")
+
+
+class SitePlace:
+    """The namespace of ``site``."""
+
+    def __init__(self, site: Site, path: Path, counts: Counter[str]) -> None:
+        self.site = site
+        self.node = Node(path, counts, END_SETTINGS)
+
+    def join(self, internet: Internet) -> None:
+        """Its public address, known to the internet."""
+        link = names.site_link(self.site.id)
+        wires.join(internet.node, link, self.node, names.INTERNET)
+        internet.lead(self.site.public_ip, link)
+        self.node.addresses.announce([(ip_interface(self.site.public_ip), True)])
+        if self.site.host_ip is not None:
+            self.node.addresses.announce([(ip_interface(self.site.host_ip), True)])
+        device = self.node.links[names.INTERNET]
+        default = Route(_DEFAULT, device=device, gateway=names.UPPER[4], source=self.site.public_ip, onlink=True)
+        self.node.routes.announce([((MAIN, _DEFAULT), default)])
+
+    def become(self, site: Site) -> None:
+        """The record changed; :meth:`join` follows."""
+        old, self.site = self.site, site
+        gone = [end for end in (old.public_ip, old.host_ip) if end is not None]
+        self.node.addresses.withdraw(map(ip_interface, gone))
+
+    def tie(self, router: Node, vpc: Vpc, connection_id: str) -> None:
+        """A VPN connection to a VPC: the VPC's blocks lie behind it."""
+        link = names.vpn_link(connection_id)
+        wires.join(self.node, link, router, link)
+        device = self.node.links[link]
+        self.node.routes.withdraw(self._behind(device))
+        for block in vpc.blocks:
+            own = self.site.host_ip if self.site.host_ip and self.site.host_ip.version == block.version else None
+            route = Route(
+                block, device=device, gateway=names.LOWER[block.version], source=own, onlink=block.version == 4
+            )
+            self.node.routes.announce([((MAIN, block), route)])
+
+    def _behind(self, device: int) -> list[RouteKey]:
+        return [key for key, route in self.node.routes.held.items() if route.device == device]
+
+    def untie(self, link: str, router: Node | None) -> None:
+        """The connection is gone; its routes go with its link."""
+        wires.part(self.node, link, router, link)
+
+    def leave(self, internet: Internet) -> None:
+        """The site is gone."""
+        internet.leave(self.site.public_ip)
+        wires.part(internet.node, names.site_link(self.site.id), self.node, names.INTERNET)
+        self.node.destroy()

@@ -1,0 +1,182 @@
+"""The commands that only look: env, ps, net, why, console, and what they say where there is nothing to see."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from sqlalchemy import insert, update
+
+from enid.store import tables as t
+from enid.store.database import Database
+
+
+class TestEnv:
+    def test_a_shell_takes_it(self, enid, database) -> None:
+        printed = enid("env").out
+        shell = subprocess.run(
+            ["sh", "-c", printed + 'printf %s "$AWS_ENDPOINT_URL_EC2 $AWS_SECRET_ACCESS_KEY"'],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert shell.stdout == "http://127.0.0.1:8773 s3cr3t/+'x"
+
+    def test_fish(self, enid, database) -> None:
+        assert "set -gx AWS_ACCESS_KEY_ID AKIAEXAMPLE;" in enid("env", "--shell", "fish").out.splitlines()
+
+    def test_it_is_the_running_enids(self, enid, database, tmp_path: Path) -> None:
+        from enid.settings import Settings
+
+        running = Settings(port=9999, listen="0.0.0.0")
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run" / "settings.json").write_text(running.model_dump_json())
+        assert enid("env", "--json").json["AWS_ENDPOINT_URL_STS"] == "http://127.0.0.1:9999"
+
+    def test_an_account_without_a_key(self, enid, database) -> None:
+        result = enid("env", "--account", "999999999999")
+        assert result.code == 1
+        assert "enid account key 999999999999" in result.err
+
+
+class TestPs:
+    def test_instances_with_their_interfaces(self, enid, network) -> None:
+        lines = [line.split() for line in enid("ps").out.splitlines()]
+        assert lines[1:] == [
+            ["web", "i-1", "running", "ok", "eth0", "eni-0", "10.0.1.10", "198.18.0.5"],
+            ["eth1", "eni-1", "10.0.2.10"],
+        ]
+
+    def test_for_scripts(self, enid, network) -> None:
+        (machine,) = enid("ps", "--json").json
+        assert (machine["id"], machine["name"], machine["state"]) == ("i-1", "web", "running")
+        assert [one["device"] for one in machine["interfaces"]] == ["eth0", "eth1"]
+        assert machine["interfaces"][0]["addresses"] == [
+            {"private": "10.0.1.10", "public": "198.18.0.5", "primary": True}
+        ]
+
+    def test_terminated_ones_when_asked(self, enid, network) -> None:
+        assert [one["id"] for one in enid("ps", "--all", "--json").json] == ["i-1", "i-2"]
+
+    def test_an_interface_on_the_move_says_so(self, enid, network: Database) -> None:
+        with network.write() as db:
+            db.execute(update(t.attachments).where(t.attachments.c.id == "eni-attach-1").values(status="detaching"))
+        assert "eni-1 (detaching)" in enid("ps").out
+
+
+class TestNet:
+    def test_the_picture(self, enid, network) -> None:
+        drawn = enid("net")
+        assert drawn.code == 0
+        for word in ("corp", "192.168.0.0/16", "subnet-2", "rtb-main", "web", "198.18.0.5", "VPN corp"):
+            assert word in drawn.out
+        assert "\x1b" not in drawn.out
+
+    def test_an_svg_file(self, enid, network, tmp_path: Path) -> None:
+        file = tmp_path / "vpc.svg"
+        assert enid("net", "vpc-1", "--svg", str(file)).code == 0
+        assert "eni-1" in "".join(ElementTree.parse(file).getroot().itertext())
+
+    def test_without_graphviz(self, enid, network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(shutil, "which", lambda _name: None)
+        result = enid("net", "--svg", str(tmp_path / "vpc.svg"))
+        assert result.code == 1
+        assert "apt-get install graphviz" in result.err
+
+    def test_a_vpc_that_is_not(self, enid, network) -> None:
+        assert enid("net", "vpc-9").code == 1
+        assert "vpc-1" in enid("net", "vpc-9").err
+
+    def test_several_vpcs(self, enid, database: Database) -> None:
+        with database.write() as db:
+            db.execute(insert(t.vpcs), [{"id": id_, "account_id": "1" * 12} for id_ in ("vpc-1", "vpc-2")])
+        result = enid("net")
+        assert (result.code, "vpc-1, vpc-2" in result.err) == (2, True)
+
+
+class TestWhy:
+    @pytest.mark.parametrize(
+        ("words", "code"),
+        [
+            (("internet", "web", "tcp/80"), 0),
+            (("internet", "web", "tcp/22"), 1),
+            (("corp", "eni-1", "tcp/22"), 0),
+            (("site/corp", "10.0.2.10", "tcp/80"), 1),
+            (("nobody", "web", "tcp/80"), 2),
+            (("internet", "eni-9", "tcp/80"), 2),
+            (("internet", "web", "http"), 2),
+        ],
+    )
+    def test_the_exit_code_is_the_answer(self, enid, network, words: tuple[str, ...], code: int) -> None:
+        assert enid("why", *words).code == code
+
+    def test_it_names_the_gate(self, enid, network) -> None:
+        blocked = enid("why", "internet", "web", "tcp/22")
+        assert "✗  security groups" in blocked.out
+        assert "no rule of sg-web (web) allows tcp/22 from anywhere on the internet" in blocked.out
+
+    def test_for_scripts(self, enid, network) -> None:
+        answer = enid("why", "internet", "web", "tcp/22", "--json").json
+        assert (answer["reachable"], answer["reason"]) == (False, "ingress-groups")
+        assert answer["hops"][-1] == {
+            "component": "security-groups",
+            "id": "sg-web",
+            "passed": False,
+            "says": answer["sentence"],
+        }
+
+    def test_a_missing_store_is_not_a_no(self, enid) -> None:
+        assert enid("why", "internet", "web", "tcp/80").code == 2
+
+    def test_a_name_that_two_have(self, enid, network: Database) -> None:
+        with network.write() as db:
+            db.execute(insert(t.tags).values(resource_id="eni-1", key="Name", value="web", account_id="1" * 12))
+        result = enid("why", "internet", "web", "tcp/80")
+        assert result.code == 2
+        assert "i-1, eni-1" in result.err
+
+
+class TestConsole:
+    def test_it_cannot_play_with_the_terminal(self, enid, network, state: Path) -> None:
+        log = state / "instances" / "i-1" / "console.log"
+        log.parent.mkdir(parents=True)
+        log.write_bytes(b"booted\n\x1b[2Jdone\xff\n")
+        assert enid("console", "web").out == "booted\n[2Jdone\ufffd\n"
+
+    def test_before_the_first_boot(self, enid, network) -> None:
+        assert "has not booted" in enid("console", "i-1").err
+
+
+@pytest.mark.parametrize(
+    "words", [("exec", "web", "--", "true"), ("exec", "site/corp", "--", "true"), ("crash", "i-1")]
+)
+def test_into_what_does_not_run(enid, network, words: tuple[str, ...]) -> None:
+    result = enid(*words)
+    assert result.code == 1
+    assert result.err.startswith("enid: ")
+    assert "Traceback" not in result.err
+    assert "--debug" not in result.err
+
+
+@pytest.mark.parametrize("words", [("ps",), ("net",), ("env",), ("site", "list"), ("account", "list"), ("exec", "x")])
+def test_where_there_is_no_enid_yet(enid, state: Path, words: tuple[str, ...]) -> None:
+    result = enid(*words)
+    assert result.code == 1
+    assert "`enid up`" in result.err
+    assert not state.exists()
+
+
+@pytest.mark.root
+def test_somebody_elses_store(enid, network, tmp_path: Path, state: Path) -> None:
+    """The first run, as root, imports what an unprivileged process may not be able to read in a root's home."""
+    environment = {**os.environ, "ENID_STATE_DIR": str(state), "ENID_RUN_DIR": str(tmp_path / "run")}
+    script = "import os; from enid.cli.app import run; run(['ps']); os.setresuid(*[65534] * 3); exit(run(['ps']))"
+    command = [sys.executable, "-c", script]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr == f"enid: the enid in {state} is not yours: try `sudo enid …`\n"

@@ -1,0 +1,90 @@
+"""Sites and accounts: the commands that write rows."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, insert, select
+
+from enid.store import journal
+from enid.store import tables as t
+from enid.store.database import Database
+
+
+class TestSites:
+    def test_create_list_delete(self, enid, database) -> None:
+        made = enid("site", "create", "corp", "--public-ip", "203.0.113.1", "--network", "192.168.0.0/16")
+        assert made.code == 0, made.err
+        expected = {"name": "corp", "public_ip": "203.0.113.1", "network": "192.168.0.0/16", "host_ip": "192.168.0.1"}
+        assert enid("site", "list", "--json").json == [expected]
+        assert enid("site", "delete", "corp").code == 0
+        assert enid("site", "list", "--json").json == []
+
+    def test_the_agent_hears_of_it(self, enid, database: Database, tmp_path: Path) -> None:
+        (tmp_path / "run").mkdir()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as agent:
+            agent.bind(str(tmp_path / "run" / "agent.sock"))
+            agent.settimeout(2)
+            enid("site", "create", "client", "--public-ip", "203.0.113.2")
+            assert agent.recv(1)
+            enid("site", "delete", "client")
+            assert agent.recv(1)
+        with database.read() as db:
+            assert journal.after(db, 0)[1] == [("site", "client")]
+            assert journal.last(db) == 2
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ("Corp", "--public-ip", "203.0.113.1"),
+            ("corp", "--public-ip", "203.0.113"),
+            ("corp", "--public-ip", "203.0.113.1", "--network", "192.168.0.1/16"),
+            ("corp", "--public-ip", "203.0.113.1", "--host-ip", "192.168.0.1"),
+            ("corp", "--public-ip", "203.0.113.1", "--network", "192.168.0.0/16", "--host-ip", "10.0.0.1"),
+            ("corp", "--public-ip", "203.0.113.1", "--network", "192.168.0.0/16", "--host-ip", "192.168.0.0"),
+            ("corp",),
+        ],
+    )
+    def test_what_makes_no_sense(self, enid, database, words: tuple[str, ...]) -> None:
+        result = enid("site", "create", *words)
+        assert result.code == 2
+        assert result.err
+        assert enid("site", "list", "--json").json == []
+
+    def test_an_address_that_is_taken(self, enid, database: Database) -> None:
+        with database.write() as db:
+            db.execute(insert(t.public_addresses).values(ip="198.18.0.5", account_id="1" * 12))
+        assert "choose another" in enid("site", "create", "a", "--public-ip", "198.18.0.5").err
+        assert enid("site", "create", "a", "--public-ip", "203.0.113.1").code == 0
+        assert enid("site", "create", "b", "--public-ip", "203.0.113.1").code == 1
+        assert enid("site", "create", "a", "--public-ip", "203.0.113.2").code == 1
+
+    def test_delete_what_is_not_there(self, enid, database: Database) -> None:
+        assert enid("site", "delete", "corp").code == 1
+        with database.read() as db:
+            assert db.execute(select(func.count()).select_from(t.journal)).scalar_one() == 0
+
+
+class TestAccounts:
+    def test_a_new_account_can_ask_at_once(self, enid, database) -> None:
+        made = enid("account", "create", "444455556666", "--json").json
+        variables = enid("env", "--account", "444455556666", "--json").json
+        assert variables["AWS_ACCESS_KEY_ID"] == made["id"]
+        assert variables["AWS_SECRET_ACCESS_KEY"] == made["secret"]
+
+    def test_another_key(self, enid, database) -> None:
+        key = enid("account", "key", "111122223333", "--json").json["id"]
+        (account,) = enid("account", "list", "--json").json
+        assert sorted(account["access_keys"]) == sorted(["AKIAEXAMPLE", key])
+
+    def test_the_list_keeps_secrets(self, enid, database) -> None:
+        assert "s3cr3t" not in enid("account", "list").out + enid("account", "list", "--json").out
+
+    @pytest.mark.parametrize(
+        ("words", "code"),
+        [(("create", "12"), 2), (("create", "111122223333"), 1), (("key", "999999999999"), 1), (("key",), 2)],
+    )
+    def test_refusals(self, enid, database, words: tuple[str, ...], code: int) -> None:
+        assert enid("account", *words).code == code

@@ -1,0 +1,146 @@
+"""The picture: what is in it, that it keeps its width, and that Graphviz accepts it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import replace
+from ipaddress import ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from worlds import DUAL_HOMED, VPC, WEB_PUBLIC, but, port, subnet, table, to_internet, world
+
+from enid.topology.canvas import HEAVY, Canvas, shorten
+from enid.topology.picture import Labels, Picture, picture
+from enid.topology.picture_dot import dot
+from enid.topology.picture_text import draw
+from enid.topology.records import Vpc, World
+
+NAMES = Labels({"vpc-1": "demo", "i-web": "web-1", "sg-web": "web"}, {"subnet-public": "us-east-1a"})
+
+
+def text(drawn: Picture, width: int = 100) -> list[str]:
+    return ["".join(word for word, _ in line) for line in draw(drawn, width)]
+
+
+class TestTheModel:
+    def test_subnets_that_share_an_instance_are_neighbours(self) -> None:
+        """By address the private subnet would stand in the middle."""
+        between = subnet("subnet-between", "10.0.1.128/25")
+        wider = replace(VPC, subnets=(*VPC.subnets, between))
+        order = [column.subnet.id for column in picture(but(DUAL_HOMED, wider), "vpc-1").columns]
+        assert order.index("subnet-management") == order.index("subnet-public") + 1
+
+    def test_an_empty_subnet_gets_its_table_from_outside(self) -> None:
+        lonely = world(VPC, table("rtb-public", to_internet()))
+        columns = picture(lonely, "vpc-1", tables={"subnet-public": "rtb-public"}).columns
+        assert [len(column.routes) for column in columns] == [1, 0, 0]
+
+    def test_other_vpcs_are_not_in_it(self) -> None:
+        stranger = port("eni-x", "i-x", VPC.subnets[0], "rtb-public", "10.0.1.50", vpc="vpc-2")
+        drawn = picture(but(DUAL_HOMED, stranger), "vpc-1")
+        assert "i-x" not in [machine.id for machine in drawn.machines]
+
+    def test_a_vpc_that_is_not(self) -> None:
+        with pytest.raises(KeyError):
+            picture(DUAL_HOMED, "vpc-9")
+
+
+class TestTheTerminal:
+    def test_an_instance_lies_across_its_subnets(self) -> None:
+        lines = text(picture(DUAL_HOMED, "vpc-1", NAMES))
+        (upper,) = [line for line in lines if "web-1" in line]
+        assert upper.index("┏") < upper.index("┿") < upper.index("┓")
+        (inside,) = [line for line in lines if "10.0.1.10" in line]
+        assert "eth1  10.0.2.10" in inside
+
+    def test_gateways_lead_to_the_subnets_that_use_them(self) -> None:
+        lines = text(picture(DUAL_HOMED, "vpc-1", NAMES))
+        (titles,) = [line for line in lines if "╭─ subnet-public" in line]
+        public, management, private = titles.split("╮")[:3]
+        assert "┴" in public
+        assert "┴" in management
+        assert "┴" not in private
+
+    def test_it_shows_what_matters(self) -> None:
+        whole = "\n".join(text(picture(DUAL_HOMED, "vpc-1", NAMES)))
+        for word in ("demo", "vpc-1", "10.0.0.0/16", "us-east-1a", "client", "203.0.113.77", "192.168.0.0/16", "vpn-1"):
+            assert word in whole
+        for word in ("⇄ 198.18.0.5", "no source check", "0.0.0.0/0 → eni-nat", "VPN corp", "eni-web1", "i-app"):
+            assert word in whole
+
+    def test_narrow_terminals_get_the_subnets_below_each_other(self) -> None:
+        lines = text(picture(DUAL_HOMED, "vpc-1", NAMES), 60)
+        starts = [line for line in lines if "╭─ subnet-" in line]
+        assert len(starts) == 3
+        assert any("in subnet-management" in line for line in lines)
+
+    def test_roles_colour_and_change_nothing(self) -> None:
+        drawn = draw(picture(DUAL_HOMED, "vpc-1", NAMES))
+        roles = {role for line in drawn for word, role in line if word.strip()}
+        assert {"internet", "site", "vpc", "subnet", "instance", "address", "public", "group", "id"} <= roles
+
+
+@st.composite
+def networks(draw_: st.DrawFn) -> World:
+    """A VPC with up to seven subnets and instances with interfaces anywhere."""
+    subnets = [subnet(f"subnet-{n:017x}", f"10.0.{n}.0/24") for n in range(draw_(st.integers(0, 7)))]
+    records = [Vpc("vpc-1", (ip_network("10.0.0.0/16"),), tuple(subnets), draw_(st.booleans()))]
+    enis = draw_(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(subnets)), max_size=8)) if subnets else []
+    plugged = [
+        port(f"eni-{n:017x}", f"i-{machine:017x}", where, "rtb-1", f"10.0.{where.id[-1]}.{n + 10}", index=n)
+        for n, (machine, where) in enumerate(enis)
+    ]
+    return world(*records, *plugged, table("rtb-1", to_internet()))
+
+
+@given(networks(), st.integers(60, 140))
+def test_any_network_fits_any_width(of: World, width: int) -> None:
+    lines = text(picture(of, "vpc-1"), width)
+    assert {len(line) for line in lines if line.startswith(("│", "╰"))} <= {width}
+    assert max(map(len, lines)) <= width
+
+
+@given(networks())
+def test_everything_is_in_the_picture_once(of: World) -> None:
+    drawn = picture(of, "vpc-1")
+    whole, graph = "\n".join(text(drawn)), dot(drawn)
+    for record in of.values():
+        if record.id.startswith("eni-"):
+            assert whole.count(record.id) == 1
+            assert f'"{record.id}" [label=' in graph
+    for column in drawn.columns:
+        assert whole.count(f"╭─ {column.subnet.id}") == 1
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
+def test_graphviz_accepts_it_whatever_the_names() -> None:
+    nasty = Labels({"i-web": 'a "b" <c> & \\', "vpc-1": '"}', "eni-web0": "<B>", "subnet-public": "ü\\n"})
+    with_ipv6 = replace(WEB_PUBLIC, device_index=0, groups=())
+    graph = dot(picture(but(DUAL_HOMED, with_ipv6), "vpc-1", nasty))
+    result = subprocess.run(["dot", "-Tsvg"], input=graph, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "&lt;c&gt; &amp;" in result.stdout
+
+
+class TestTheCanvas:
+    def test_lines_join_where_they_meet(self) -> None:
+        sheet = Canvas(5)
+        sheet.box(0, 0, 5, 3, "")
+        sheet.down(2, 0, 2, "")
+        sheet.across(0, 4, 1, "")
+        assert ["".join(word for word, _ in line) for line in sheet.lines()] == ["╭─┬─╮", "├─┼─┤", "╰─┴─╯"]
+
+    def test_a_heavy_line_crosses_a_light_one(self) -> None:
+        sheet = Canvas(3)
+        sheet.down(1, 0, 2, "light")
+        sheet.across(0, 2, 1, "heavy", HEAVY)
+        assert sheet.lines()[1][0][0][1] == "┿"
+
+    @given(st.text(min_size=1), st.integers(0, 20))
+    def test_shortening(self, word: str, room: int) -> None:
+        short = shorten(word, room)
+        assert len(short) <= room
+        assert short == word or len(word) > room
