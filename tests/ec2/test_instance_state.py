@@ -123,6 +123,13 @@ def test_one_that_does_not_exist_spoils_the_call(machines: Machines, action: str
     )
 
 
+def test_the_answer_is_in_the_request_s_order(machines: Machines) -> None:
+    ids = [one["InstanceId"] for one in machines.launch_many(MaxCount=5)]
+    machines.agent()
+    answer = machines.call("StopInstances", InstanceIds=ids)["StoppingInstances"]
+    assert [one["InstanceId"] for one in answer] == ids
+
+
 def test_one_in_the_wrong_state_spoils_the_call(machines: Machines) -> None:
     running, gone = machines.running(), _put_into(machines, "terminated")
     assert machines.call.refused("StopInstances", InstanceIds=[running, gone]).code == "IncorrectInstanceState"

@@ -97,6 +97,7 @@ def _paths(shown: dict[str, Any]) -> dict[str, Any]:
         "architecture": shown["Architecture"],
         "availability-zone": shown["Placement"]["AvailabilityZone"],
         "availability-zone-id": shown["Placement"]["AvailabilityZoneId"],
+        "capacity-reservation-specification.capacity-reservation-preference": "none",
         "client-token": shown["ClientToken"],
         "dns-name": shown["PublicDnsName"],
         "ebs-optimized": shown["EbsOptimized"],
@@ -180,6 +181,7 @@ def test_an_instance_is_found_by_everything_it_shows(machines: Machines) -> None
     id_ = machines.running(
         KeyName="mine",
         ClientToken="once",
+        CapacityReservationSpecification={"CapacityReservationPreference": "none"},
         MetadataOptions={"HttpTokens": "required"},
         PrivateDnsNameOptions={"EnableResourceNameDnsARecord": True},
         TagSpecifications=[

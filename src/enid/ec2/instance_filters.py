@@ -77,7 +77,9 @@ _OWN: Catalogue = {
     "availability-zone-id": text(_INSTANCE.availability_zone_id),
     "boot-mode": _nothing,
     "client-token": _json(_INSTANCE.extra, "ClientToken"),
-    "capacity-reservation-specification.capacity-reservation-preference": constant("open"),
+    "capacity-reservation-specification.capacity-reservation-preference": _json(
+        _INSTANCE.extra, "CapacityReservationSpecification", "CapacityReservationPreference", default="open"
+    ),
     "current-instance-boot-mode": constant("legacy-bios"),
     "ebs-optimized": boolean(_INSTANCE.ebs_optimized),
     "ena-support": constant("true"),

@@ -72,11 +72,12 @@ _REBOOT = _Transition(
 
 
 def _named(ctx: Context, params: Params) -> list[Row[Any]]:
-    """The instances the request names."""
-    ids = params.get("InstanceIds", ())
+    """The instances the request names, in its order."""
+    ids = dict.fromkeys(params.get("InstanceIds", ()))
     if not ids:
         raise invalid_parameter_combination("No instances specified")
-    return list(fetch_all(ctx, "i", ids).values())
+    rows = fetch_all(ctx, "i", ids)
+    return [rows[id_] for id_ in ids]
 
 
 def _acted_on(rows: Iterable[Row[Any]], transition: _Transition) -> list[Row[Any]]:

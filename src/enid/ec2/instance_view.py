@@ -60,7 +60,10 @@ def _instance(
         "MetadataOptions": instance_metadata_options.shown(row.metadata_options),
         "PrivateDnsNameOptions": extra.get("PrivateDnsNameOptions"),
         "MaintenanceOptions": {"AutoRecovery": "default", **extra.get("MaintenanceOptions", {})},
-        "CapacityReservationSpecification": {"CapacityReservationPreference": "open"},
+        "CapacityReservationSpecification": {
+            "CapacityReservationPreference": "open",
+            **extra.get("CapacityReservationSpecification", {}),
+        },
         "CpuOptions": _cpu_options(row, extra),
         "ProductCodes": [],
         "Tags": tag_list,

@@ -164,7 +164,7 @@ def _extra(params: Params, subnet: Row[Any]) -> dict[str, Any]:
             **params.get("PrivateDnsNameOptions", {}),
         }
     }
-    for name in ("ClientToken", "MaintenanceOptions"):
+    for name in ("ClientToken", "MaintenanceOptions", "CapacityReservationSpecification"):
         if params.get(name):
             extra[name] = params[name]
     instance_type = params.get("InstanceType") or DEFAULT_TYPE

@@ -55,7 +55,10 @@ run_user_data() {
 	{
 		"$script"
 		say "user data ended with status $?"
-	} </dev/null 2>&1 | tee -a /var/log/cloud-init-output.log &
+	} </dev/null 2>&1 | (
+		trap '' TERM # it outlives those whose last words it carries
+		exec tee -a /var/log/cloud-init-output.log
+	) &
 }
 
 read -r go || exit 1

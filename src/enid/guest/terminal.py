@@ -43,10 +43,10 @@ def relay(master: int) -> None:
     _copy_size(master)
     old_handler = signal.signal(signal.SIGWINCH, lambda _signal, _frame: _copy_size(master))
     try:
-        tty.setraw(0)
+        tty.setraw(0, termios.TCSANOW)
         _copy(master)
     finally:
-        termios.tcsetattr(0, termios.TCSAFLUSH, before)
+        termios.tcsetattr(0, termios.TCSADRAIN, before)
         signal.signal(signal.SIGWINCH, old_handler)
 
 

@@ -16,7 +16,7 @@ _IPV4, _IPV6 = 2, 10
 _ICMP, _ICMPV6 = 1, 58
 _EQUAL, _NOT_EQUAL = 0, 1
 _NETWORK_HEADER, _TRANSPORT_HEADER = 1, 2
-_META_MARK, _META_IIFNAME, _META_OIFNAME, _META_NFPROTO, _META_L4PROTO = 3, 6, 7, 15, 16
+_META_MARK, _META_IIFNAME, _META_OIFNAME, _META_NFPROTO, _META_L4PROTO, _META_PKTTYPE = 3, 6, 7, 15, 16, 19
 _CT_STATE, _CT_DIRECTION, _CT_STATUS, _CT_MARK = 0, 1, 2, 3
 
 INVALID, ESTABLISHED, RELATED, NEW = 1, 2, 4, 8
@@ -121,6 +121,11 @@ def ct_status(bits: int) -> bytes:
 def ct_reply() -> bytes:
     """The packet goes against the direction its flow began in."""
     return _ct(_CT_DIRECTION) + equal(b"\1")
+
+
+def for_many() -> bytes:
+    """``meta pkttype != host``: broadcast and multicast."""
+    return _meta(_META_PKTTYPE, FIRST) + _compare(_NOT_EQUAL, bytes(1))
 
 
 def ct_mark(value: int) -> bytes:

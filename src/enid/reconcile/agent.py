@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import structlog
 
-from enid.fabric.linux.fabric import LinuxFabric
+from enid.fabric.linux import LinuxFabric
 from enid.guest.sandboxes import Sandboxes
 from enid.reconcile.reconciler import Reconciler
 from enid.settings import Settings

@@ -39,7 +39,7 @@ class Lab:
         """
         self.report = report
         self.keep = keep
-        self.directory = Path(tempfile.mkdtemp(prefix=f"{sweep.MARK}lab-", dir="/tmp"))
+        self.directory = Path(tempfile.mkdtemp(prefix=f"{sweep.MARK}lab-"))
         self.directory.chmod(0o711)  # the API has a user of its own
         own = {"state_dir": self.directory / "state", "run_dir": self.directory / "run", "database_url": ""}
         reachable = {"listen": "127.0.0.1", "port": free_port(), "host_route": False}

@@ -115,6 +115,9 @@ class Vantage:
             self._process.kill()
             self._process.wait()
         self._reader.join(5)
+        for pipe in (self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                pipe.close()
 
     def __enter__(self) -> Vantage:
         return self

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pkgutil
 import sys
+from collections.abc import Callable
+from importlib import import_module
 
 from enid.settings import Settings
 from enid.supervisor.control import SETTINGS
@@ -25,7 +29,11 @@ def main() -> int:
         from enid.supervisor.privileges import api_uid, give_up
         from enid.wire.server import main as serve
 
-        serve(settings, before_serving=lambda: give_up(api_uid(settings)))
+        def before_serving() -> None:
+            _load_the_rest()
+            give_up(api_uid(settings))
+
+        serve(settings, before_serving=before_serving)
     elif role == "teardown":
         from enid.supervisor.supervise import teardown
 
@@ -33,7 +41,18 @@ def main() -> int:
     return 0
 
 
-def _announcer(arguments: list[str]):  # type: ignore[no-untyped-def]
+def _load_the_rest() -> None:
+    """What is otherwise loaded at first use: the API's user may have no way to this program's files."""
+    import_module("_strptime")
+    import_module("encodings.idna")
+    for package in ("enid.wire", "enid.ec2", "enid.store", "sqlalchemy.dialects.sqlite", "asyncio"):
+        for module in pkgutil.iter_modules(import_module(package).__path__):
+            with contextlib.suppress(ImportError):  # asyncio has modules for other systems
+                import_module(f"{package}.{module.name}")
+    import_module("enid.ec2.instance_types").table()
+
+
+def _announcer(arguments: list[str]) -> Callable[[], None]:
     def announce() -> None:
         if arguments:
             os.write(int(arguments[0]), b"!")

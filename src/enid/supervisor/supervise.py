@@ -42,8 +42,12 @@ class Supervisor:
 
     def run(self, announce: int) -> int:
         """:param announce: a descriptor on which ``ready``, or an error as JSON, is written once."""
+        self._news, news = socket.socketpair()
+        news.setblocking(False)
+        signal.set_wakeup_fd(news.fileno())
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)  # the wake-up descriptor is what counts
         with os.fdopen(announce, "wb", buffering=0) as pipe:
             try:
                 if self._settings.rootless and os.geteuid() != 0:
@@ -101,19 +105,22 @@ class Supervisor:
         return child
 
     def _wait(self) -> None:
-        """Sleep until a child or an adopted orphan ends; start a child again."""
-        try:
-            pid, status = os.waitpid(-1, 0)
-        except ChildProcessError:
-            signal.pause()
-            return
-        except InterruptedError:
-            return
-        child = self._children.pop(pid, None)
-        if child is None or self._stopping:
-            return
-        child.process.returncode = os.waitstatus_to_exitcode(status)
-        print(f"enid: the {child.role} ended with {child.process.returncode}; starting it again", file=sys.stderr)
+        """Sleep until a signal; reap whoever ended, adopted orphans too; start a child again."""
+        self._news.recv(64)
+        while not self._stopping:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            child = self._children.pop(pid, None)
+            if child is not None:
+                self._start_again(child, os.waitstatus_to_exitcode(status))
+
+    def _start_again(self, child: Child, code: int) -> None:
+        child.process.returncode = code
+        print(f"enid: the {child.role} ended with {code}; starting it again", file=sys.stderr)
         lived = time.monotonic() - child.started
         time.sleep(child.pause)
         again = self._spawn(child.role)
@@ -132,7 +139,7 @@ class Supervisor:
 
 def teardown(settings: Settings) -> None:
     """End every sandbox, remove every namespace and device, forget the run directory."""
-    from enid.fabric.linux.fabric import LinuxFabric
+    from enid.fabric.linux import LinuxFabric
     from enid.guest.sandboxes import Sandboxes
 
     guests = Sandboxes(settings)

@@ -1,7 +1,7 @@
 """Security group rules as disjoint boxes (network × protocols × ports), the form a concatenated interval set takes.
 
-The kernel refuses an interval that begins inside another, and which one came first would decide. So what a wider network
-already allows is cut out of a narrower one's boxes, and one network's boxes are cut along protocols. Pure.
+The kernel refuses an interval that begins inside another, and which one came first would decide. So what a wider
+network already allows is cut out of a narrower one's boxes, and one network's boxes are cut along protocols. Pure.
 
 The third field is a TCP or UDP packet's destination port and an ICMP packet's type and code (``type << 8 | code``); for
 other protocols it is the whole range.
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from itertools import pairwise
 
 from enid.netlink.nftables import Key
 from enid.topology.records import Rule
@@ -49,7 +50,7 @@ def cidr_keys(rules: Iterable[Rule], version: int) -> set[Key]:
         if rule.cidr and (":" in rule.cidr) == (version == 6):
             network: IPv4Network | IPv6Network = ip_network(rule.cidr)
             networks[int(network.network_address), network.prefixlen].append(rectangle(rule))
-    keys = set()
+    keys: set[Key] = set()
     for net, own in networks.items():
         wider = [box for parent in _parents(net, bits) if parent in networks for box in networks[parent]]
         first, last = net[0], net[0] | ((1 << (bits - net[1])) - 1)
@@ -84,7 +85,7 @@ def cut(own: Iterable[Rectangle], without: Iterable[Rectangle]) -> Iterator[Rect
     own, without = list(own), list(without)
     edges = sorted({edge for (low, high), _ in own + without for edge in (low, high + 1)})
     slabs: list[tuple[Interval, list[Interval]]] = []
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         ports = _subtract(_ports(own, low), _ports(without, low))
         if slabs and slabs[-1][1] == ports and slabs[-1][0][1] == low - 1:
             slabs[-1] = ((slabs[-1][0][0], high - 1), ports)

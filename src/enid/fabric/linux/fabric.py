@@ -40,7 +40,7 @@ class LinuxFabric:
         self._pins = settings.run_dir / "netns"
         self._host_device = host_device(settings.run_dir)
         self.counts: Counter[str] = Counter(processes=0)
-        """What the kernel was asked, ever growing: messages, batches, transactions, namespaces, processes (always 0)."""
+        """What the kernel was asked so far: messages, batches, transactions, namespaces; processes is always 0."""
         self._reset()
 
     def _reset(self) -> None:
@@ -360,7 +360,7 @@ def vpc_of(record: Record) -> str:
 def wires_of(vpc: Vpc, sites: Mapping[str, SitePlace]) -> set[str]:
     """The wires a VPC has a right to now."""
     found = {names.INTERNET} if vpc.internet else set()
-    tied = [link for link in vpc.vpn if link.site in sites and sites[link.site].site.network is not None]
+    tied = [link for link in vpc.vpn if link.site and link.site in sites and sites[link.site].site.network is not None]
     return found | {names.vpn_link(link.id) for link in tied}
 
 

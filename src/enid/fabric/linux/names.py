@@ -1,4 +1,4 @@
-"""What things of ours are called in the kernel. Pure; every name follows from an id, so a restart finds its own again."""
+"""What things of ours are called in the kernel. Pure; names follow from ids, so a restart finds its own again."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ INTERNET = "internet"
 """The namespace where all internet gateways meet, and every other namespace's link to it."""
 HOST_ADDRESS = IPv4Address("169.254.100.1")
 """What the host is on enid's internet."""
-UPPER = {4: IPv4Address("100.64.0.1"), 6: IPv6Address("fe80::1")}
+UPPER: dict[int, IPv4Address | IPv6Address] = {4: IPv4Address("100.64.0.1"), 6: IPv6Address("fe80::1")}
 """The next hop towards the internet, or towards a VPN's far end. On a wire both ends know each other's MAC for good, so
 these need no address on any link and nothing is ever asked."""
-LOWER = {4: IPv4Address("100.64.0.2"), 6: IPv6Address("fe80::2")}
+LOWER: dict[int, IPv4Address | IPv6Address] = {4: IPv4Address("100.64.0.2"), 6: IPv6Address("fe80::2")}
 """The next hop towards a VPC or a site."""
 TRANSIT = 0x80000000
 """Bit of a packet's mark: it was sent by an interface whose source check is off, and not from an address of its own."""
@@ -64,7 +64,7 @@ def mac(*what: str) -> str:
 
 
 def mark(route_table_id: str) -> int:
-    """A route table's packet mark, which is also its kernel table: far above the reserved ones, below :data:`TRANSIT`."""
+    """A route table's packet mark and kernel table: far above the reserved ones, below :data:`TRANSIT`."""
     return int(_digest(route_table_id, 8), 16) & 0x3FFFFFFF | 0x40000000
 
 

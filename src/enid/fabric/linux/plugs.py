@@ -73,8 +73,8 @@ def _make(node: Node, present: Sequence[tuple[Port, int]]) -> Iterable[tuple[Por
 
 
 def _bring_up(node: Node, made: Sequence[tuple[Port, int]], counts: Counter[str]) -> dict[RecordKey, str]:
-    """The guests' ends, one visit per instance, then a look at each router end: that makes the kernel notice the carrier
-    now and not some milliseconds after traffic was sent there."""
+    """The guests' ends, one visit per instance, then a look at each router end: that makes the kernel notice the
+    carrier now and not some milliseconds after traffic was sent there."""
     failures: dict[RecordKey, str] = {}
     visits: dict[str, list[Port]] = defaultdict(list)
     places = {}

@@ -19,7 +19,8 @@ from enid.fabric.linux.node import ROUTER_SETTINGS, Node
 from enid.fabric.linux.ruleset import no_translation, skeleton, translation
 from enid.netlink import conntrack, nftables
 from enid.netlink.nftables import Data, Key
-from enid.netlink.routes import Network
+from enid.netlink.routes import MAIN, Network
+from enid.netlink.routes import Route as KernelRoute
 from enid.topology.records import (
     Address,
     Change,
@@ -200,13 +201,13 @@ class Router:
 
     def _withdraw_vpc(self, vpc: Vpc) -> None:
         self._elements.withdraw(key for key, _ in _vpc_elements(vpc, wires(vpc)))
-        self.node.routes.withdraw((routing.MAIN, block) for block in vpc.blocks)
+        self.node.routes.withdraw((MAIN, block) for block in vpc.blocks)
         self.node.addresses.withdraw(ip_interface(end) for subnet in vpc.subnets for end in subnet.gateways)
 
     def _announce_vpc(self) -> None:
         vpc = self.vpc
         self._elements.announce(_vpc_elements(vpc, self._present))
-        self.node.routes.announce(((routing.MAIN, block), routing.unreachable(block)) for block in vpc.blocks)
+        self.node.routes.announce(((MAIN, block), routing.unreachable(block)) for block in vpc.blocks)
         self.node.addresses.announce((ip_interface(end), True) for subnet in vpc.subnets for end in subnet.gateways)
         if vpc.internet != self._translates:
             self._structure += translation() if vpc.internet else no_translation()
@@ -242,7 +243,7 @@ class Router:
             return set(self._targeting[port.id])
         self._users[port.route_table_id] -= 1
         self._elements.withdraw(key for key, _ in elements.plug(port))
-        self.node.routes.withdraw((routing.MAIN, routing.host(address)) for address in port.addresses)
+        self.node.routes.withdraw((MAIN, routing.host(address)) for address in port.addresses)
         name = names.port_link(port.attachment_id)
         device = self.node.links.get(name, 0)
         stays = isinstance(new, Port) and new.attachment_id == port.attachment_id and self._here(new)
@@ -264,7 +265,7 @@ class Router:
             self._elements.announce(elements.plug(port))
             self.node.neighbours.announce(((device, address), port.mac) for address in port.addresses)
             self.node.routes.announce(
-                ((routing.MAIN, routing.host(address)), routing.delivery(address, device)) for address in port.addresses
+                ((MAIN, routing.host(address)), routing.delivery(address, device)) for address in port.addresses
             )
         return set(self._targeting[port.id])
 
@@ -320,7 +321,7 @@ class Router:
             wanted = [rule for table in used for rule in routing.own_rules(table, table in inside)]
             self.node.rules.announce((rule, True) for rule in (*routing.LOCAL_RULES, *wanted))
 
-    def _kernel_routes(self, table: str) -> Iterator[routing.KernelRoute]:
+    def _kernel_routes(self, table: str) -> Iterator[KernelRoute]:
         record = self._tables.get(table) or RouteTable(table, self.vpc.id, ())
         if self._ruled:
             return routing.own_routes(record, self.vpc.blocks, self._resolve)

@@ -173,6 +173,7 @@ def _router() -> list[bytes]:
     return [
         add_base_chain(TABLE, "input", "filter", INPUT, 0, DROP),
         *(_rule("input", nft.icmp_type(6, kind, 0), nft.accept()) for kind in _NEIGHBOUR_DISCOVERY),
+        _rule("input", nft.for_many(), nft.drop()),
         _rule("input", _drop("to_router")),
         add_base_chain(TABLE, "output", "filter", OUTPUT, 0, ACCEPT),
         *unreachable,

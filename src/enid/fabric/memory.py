@@ -1,0 +1,52 @@
+"""A fabric without a kernel: it keeps the records it was given and says yes.
+
+For running the API and the reconciler where there is no root and no packet is to flow, and for testing whatever drives
+a fabric.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from enid.fabric.interface import Failures
+from enid.topology.records import Change, Port, Record, RecordKey, World
+
+
+class MemoryFabric:
+    """See :class:`enid.fabric.interface.Fabric`."""
+
+    def __init__(self) -> None:
+        self.world: dict[RecordKey, Record] = {}
+        """What was carried out."""
+        self.carried = 0
+        """How many changes were carried out."""
+        self.refuse: dict[RecordKey, str] = {}
+        """Keys that shall fail, each with the reason; set by whoever tests."""
+        self.closed = False
+
+    def resync(self, world: World) -> Failures:
+        self.world = {key: record for key, record in world.items() if key not in self.refuse}
+        return {key: reason for key, reason in self.refuse.items() if key in world}
+
+    def apply(self, changes: Sequence[Change]) -> Failures:
+        failures = {change.key: self.refuse[change.key] for change in changes if change.key in self.refuse}
+        for change in changes:
+            if change.key in failures:
+                if isinstance(change.old, Port):  # a port that cannot be plugged anew was still withdrawn
+                    self.world.pop(change.key, None)
+                continue
+            self.carried += 1
+            if change.new is None:
+                self.world.pop(change.key, None)
+            else:
+                self.world[change.key] = change.new
+        return failures
+
+    def tidy(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        self.closed = True
+
+    def destroy(self) -> None:
+        self.world.clear()

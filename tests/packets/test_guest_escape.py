@@ -1,0 +1,263 @@
+"""Root inside a sandbox tries the known ways out. Each attempt must fail, and fail for the reason it should.
+
+An attempt is a piece of Python run inside; it either raises OSError, whose errno has to be one of the expected ones, or
+prints what it reached. So a broken attempt (wrong call, missing program) does not pass for a safe sandbox.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import platform
+import socket
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from guest_sandboxes import Guests, until, world
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(not Path("/usr/bin/python3").exists(), reason="the attempts are written in Python"),
+    pytest.mark.skipif(platform.machine() != "x86_64", reason="the attempts use x86-64 system call numbers"),
+]
+
+PRELUDE = """
+import ctypes, errno, json, os, socket, sys
+libc = ctypes.CDLL(None, use_errno=True)
+def checked(result):
+    if result == -1:
+        raise OSError(ctypes.get_errno(), "")
+    return result
+def call(number, *arguments):
+    return checked(libc.syscall(ctypes.c_long(number), *(ctypes.c_long(a) if isinstance(a, int) else a for a in arguments)))
+def write(path, text="1"):
+    fd = os.open(path, os.O_WRONLY)
+    if os.fstat(fd).st_rdev == os.makedev(1, 3):
+        raise OSError(errno.EACCES, "only /dev/null is there")
+    os.write(fd, text.encode())
+def attempt():
+{attempt}
+try:
+    print(json.dumps({"reached": repr(attempt())}))
+except OSError as error:
+    print(json.dumps({"refused": errno.errorcode.get(error.errno, str(error))}))
+"""
+
+DENIED = {"EPERM", "EACCES"}
+NO_WRITE = {"EPERM", "EACCES", "EROFS", "ENOENT"}
+
+REFUSED = {
+    # Mounts and namespaces
+    "mount a tmpfs": ("checked(libc.mount(b'x', b'/mnt', b'tmpfs', 0, None))", DENIED),
+    "mount proc": ("checked(libc.mount(b'x', b'/mnt', b'proc', 0, None))", DENIED),
+    "mount cgroup": ("checked(libc.mount(b'x', b'/mnt', b'cgroup2', 0, None))", DENIED),
+    "bind mount": ("checked(libc.mount(b'/proc', b'/mnt', None, 4096, None))", DENIED),
+    "remount /proc/sys writable": ("checked(libc.mount(None, b'/proc/sys', None, 4096 | 32, None))", DENIED),
+    "unmount /proc/sys": ("checked(libc.umount2(b'/proc/sys', 2))", DENIED),
+    "unmount /usr": ("checked(libc.umount2(b'/usr', 2))", DENIED),
+    "pivot_root": ("call(155, b'/', b'/mnt')", DENIED),
+    "copy a mount": ("call(428, -100, b'/', 1)", DENIED),
+    "fsopen": ("call(430, b'tmpfs', 0)", DENIED),
+    "new user namespace": ("checked(libc.unshare(0x10000000))", {"ENOSPC", "EPERM"}),
+    "new mount namespace": ("checked(libc.unshare(0x20000))", DENIED),
+    "new pid namespace": ("checked(libc.unshare(0x20000000))", DENIED),
+    "new network namespace": ("checked(libc.unshare(0x40000000))", DENIED),
+    "join init's mount namespace": ("checked(libc.setns(os.open('/proc/1/ns/mnt', 0), 0))", DENIED),
+    "allow user namespaces": ("write('/proc/sys/user/max_user_namespaces', '100')", NO_WRITE),
+    # The kernel
+    "load a module from memory": ("call(175, b'', 0, b'')", DENIED),
+    "load a module from a file": ("call(313, 0, b'', 0)", DENIED),
+    "remove a module": ("call(176, b'veth', 0)", DENIED),
+    "load another kernel": ("call(246, 0, 0, 0, 0)", DENIED),
+    # Command 0 only lets Ctrl-Alt-Del ask init: harmless should it ever work, and needs the same privilege.
+    "reboot(2)": ("call(169, 0xfee1dead, 672274793, 0, 0)", DENIED),
+    "set the clock": ("call(227, 0, (ctypes.c_long * 2)(0, 0))", DENIED),
+    "clear the kernel log": ("call(103, 5, None, 0)", DENIED),
+    "I/O ports": ("call(172, 3)", DENIED),
+    "accounting": ("call(163, None)", DENIED),
+    "swap off": ("call(168, b'/swapfile')", DENIED),
+    "bpf(2), a tracing program": ("call(321, 5, b'\\x05' + b'\\0' * 127, 128)", DENIED),
+    "perf, everybody's events": ("call(298, b'\\1\\0\\0\\0\\x78' + b'\\0' * 123, -1, 0, -1, 0)", DENIED),
+    "userfaultfd, kernel faults": ("call(323, 0)", DENIED),
+    "open a file by handle": ("call(304, -100, b'\\x08\\0\\0\\0\\1\\0\\0\\0' + b'\\0' * 120, 0)", DENIED),
+    # Doors in /proc and /sys
+    "core_pattern": ("write('/proc/sys/kernel/core_pattern', '|/x')", NO_WRITE),
+    "modprobe": ("write('/proc/sys/kernel/modprobe', '/x')", NO_WRITE),
+    "binfmt_misc": ("write('/proc/sys/fs/binfmt_misc/register', ':x:')", NO_WRITE),
+    "panic": ("write('/proc/sys/kernel/panic', '1')", NO_WRITE),
+    "overcommit": ("write('/proc/sys/vm/overcommit_memory', '1')", NO_WRITE),
+    "sysrq-trigger": ("write('/proc/sysrq-trigger', 'h')", NO_WRITE),
+    "uevent_helper": ("write('/sys/kernel/uevent_helper', '/x')", NO_WRITE),
+    "power state": ("write('/sys/power/state', 'mem')", NO_WRITE),
+    "kernel memory": ("open('/proc/kcore', 'rb').read(8) or write('/proc/kcore')", NO_WRITE),
+    "release_agent": ("write('/sys/fs/cgroup/release_agent', '/x')", NO_WRITE),
+    "own cgroup's limits": ("write('/sys/fs/cgroup/memory.max', 'max')", NO_WRITE),
+    # Devices
+    "make a disk's node": ("os.mknod('/root/disk', 0o060666, os.makedev(8, 0))", DENIED),
+    "make a memory node": ("os.mknod('/root/mem', 0o020666, os.makedev(1, 1))", DENIED),
+    "open /dev/mem": ("os.open('/dev/mem', 0)", {"ENOENT"}),
+    "open /dev/kmsg": ("os.open('/dev/kmsg', 0)", {"ENOENT"}),
+}
+
+
+@pytest.fixture(scope="module")
+def guests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guests]:
+    with world(tmp_path_factory.mktemp("escape")) as made:
+        made.boot("i-jail")
+        yield made
+
+
+def attempt(guests: Guests, code: str) -> dict[str, str]:
+    """What came of a piece of Python: its last expression's value, or the errno it was refused with."""
+    lines = code.strip().splitlines()
+    lines[-1] = f"return {lines[-1]}"
+    program = PRELUDE.replace("{attempt}", textwrap.indent("\n".join(lines), "    "))
+    answer = guests.run("i-jail", "/usr/bin/python3", "-c", program)
+    assert answer.returncode == 0, answer.stderr
+    return json.loads(answer.stdout)
+
+
+def reached(guests: Guests, code: str) -> str:
+    return attempt(guests, code)["reached"]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(guests: Guests, name: str) -> None:
+    code, reasons = REFUSED[name]
+    outcome = attempt(guests, code)
+    assert outcome.get("refused") in reasons, f"{name}: {outcome}"
+
+
+class TestWhatCannotBeSeen:
+    def test_the_hosts_files(self, guests: Guests, tmp_path: Path) -> None:
+        """Neither enid's own directories nor anybody's home; also not through /proc/1/root or a climbing path."""
+        (tmp_path / "secret").write_text("secret")
+        hidden = [str(tmp_path), str(guests.settings.state_dir), str(guests.settings.run_dir), str(Path(__file__))]
+        hidden += [str(path) for path in Path("/root").iterdir() if path.name not in (".bashrc", ".profile")]
+        hidden += [str(path) for path in Path("/home").iterdir() if path.name != "ec2-user"]
+        hidden += [str(path) for path in Path("/etc").glob("*key*")] + ["/etc/enid", "/etc/sudoers.d"]
+        assert len(hidden) >= 5
+        code = f"[p for p in {hidden!r} for r in ('', '/proc/1/root', '/../..') if os.path.lexists(r + p)]"
+        assert reached(guests, code) == "[]"
+
+    def test_the_hosts_passwords_and_keys(self, guests: Guests) -> None:
+        shadow = guests.run("i-jail", "cat", "/etc/shadow").stdout
+        assert shadow.startswith("root:*:")
+        assert all(line.split(":")[1] == "*" for line in shadow.splitlines())
+        names = guests.run("i-jail", "find", "/etc", "-name", "*ssh_host*", "-o", "-name", "*.key").stdout
+        assert names == ""
+        assert guests.run("i-jail", "cat", "/etc/machine-id").stdout == ""
+
+    def test_the_hosts_processes(self, guests: Guests) -> None:
+        pids = reached(guests, "sorted(int(p) for p in os.listdir('/proc') if p.isdigit())")
+        assert len(json.loads(pids)) < 10
+        assert attempt(guests, f"os.kill({os.getpid()}, 0)") == {"refused": "ESRCH"}
+
+    def test_mounts_tell_no_path_of_the_host(self, guests: Guests) -> None:
+        table = guests.run("i-jail", "cat", "/proc/self/mountinfo").stdout
+        assert str(guests.settings.state_dir) not in table
+        assert str(guests.settings.run_dir) not in table
+
+    def test_descriptors_of_init_lead_nowhere(self, guests: Guests) -> None:
+        targets = reached(guests, "sorted({os.readlink('/proc/1/fd/' + fd) for fd in os.listdir('/proc/1/fd')})")
+        console = str(guests.settings.instances_dir / "i-jail/console.log")
+        assert set(eval(targets)) <= {"/dev/null", console, "/etc/enid-init"}
+
+    def test_the_hosts_abstract_sockets(self, guests: Guests) -> None:
+        name = f"\0enid-test-{os.getpid()}"
+        with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as client:
+            server.bind(name)
+            server.listen()
+            client.connect(name)  # the host itself reaches it
+            assert attempt(guests, f"socket.socket(socket.AF_UNIX).connect({name!r})") == {"refused": "ECONNREFUSED"}
+
+    def test_the_hosts_interfaces(self, guests: Guests) -> None:
+        assert reached(guests, "[name for _, name in socket.if_nameindex()]") == "['lo']"
+        assert reached(guests, "os.listdir('/sys/class/net')") == "['lo']"
+
+    def test_the_hosts_keys(self, guests: Guests) -> None:
+        libc = ctypes.CDLL(None, use_errno=True)
+        key = libc.syscall(248, b"user", b"enid-test", b"secret", ctypes.c_long(6), ctypes.c_long(-3))
+        assert key > 0
+        try:
+            buffer = ctypes.create_string_buffer(16)
+            assert libc.syscall(250, ctypes.c_long(11), ctypes.c_long(key), buffer, ctypes.c_long(16)) == 6
+            outcome = attempt(guests, f"call(250, 11, {key}, ctypes.create_string_buffer(16), 16)")
+            assert outcome.get("refused") in {"EACCES", "ENOKEY"}
+        finally:
+            libc.syscall(250, ctypes.c_long(9), ctypes.c_long(key), ctypes.c_long(-3))
+
+    def test_the_starters_environment(self, guests: Guests) -> None:
+        names = reached(
+            guests, "sorted(v.split(b'=')[0].decode() for v in open('/proc/1/environ','rb').read().split(b'\\0') if v)"
+        )
+        assert set(eval(names)) == {"HOME", "LANG", "LOGNAME", "PATH", "SHELL", "USER", "container"}
+
+
+class TestOldTricks:
+    def test_chroot_and_climb(self, guests: Guests) -> None:
+        """The classic: keep a descriptor of the old root, chroot below it, climb from the descriptor."""
+        code = """
+os.makedirs('/tmp/jail', exist_ok=True)
+top = os.open('/', os.O_RDONLY)
+os.chroot('/tmp/jail')
+os.fchdir(top)
+for _ in range(64): os.chdir('..')
+os.chroot('.')
+os.path.exists('/tmp/jail'), os.path.exists('/proc/1/ns')
+"""
+        assert reached(guests, code) == "(True, True)"  # back at its own root, no further
+
+    def test_a_set_user_id_file_for_the_host(self, guests: Guests) -> None:
+        """Root inside makes a set-user-id root program on its disk: on the host it belongs to nobody that matters."""
+        guests.run("i-jail", "sh", "-c", "cp /bin/sh /root/suid; chmod 4755 /root/suid")
+        file = guests.settings.instances_dir / "i-jail/disk/root/upper/root/suid"
+        assert file.stat().st_uid >= 0x20000000
+        assert (guests.settings.instances_dir / "i-jail/disk").stat().st_mode & 0o077 == 0
+
+    def test_init_may_be_asked_but_not_killed(self, guests: Guests) -> None:
+        guests.run("i-jail", "kill", "-9", "1")
+        assert guests.run("i-jail", "true").returncode == 0
+
+    def test_a_fork_bomb_ends_at_the_limit(self, guests: Guests) -> None:
+        record = json.loads((guests.settings.run_dir / "instances/i-jail.json").read_text())
+        limits = [Path(path) / "pids.max" for path in record["cgroups"] if (Path(path) / "pids.max").exists()]
+        if not limits:
+            pytest.skip("no pids controller here")
+        allowed = int(limits[0].read_text())
+        assert 0 < allowed <= 8192
+
+    def test_capabilities_are_few_and_stay_few(self, guests: Guests) -> None:
+        status = guests.run("i-jail", "cat", "/proc/self/status", "/proc/1/status").stdout
+        sets = [line.split()[1] for line in status.splitlines() if line.startswith(("CapPrm", "CapEff", "CapBnd"))]
+        assert len(sets) == 6
+        held = int(sets[0], 16)
+        assert {int(each, 16) for each in sets} == {held}
+        for forbidden in (2, 9, 16, 17, 19, 20, 21, 22, 24, 25, 27, 34, 38, 39, 40):
+            assert not held & 1 << forbidden, forbidden
+
+
+def test_nothing_of_it_is_left(tmp_path: Path) -> None:
+    with world(tmp_path) as guests:
+        guests.boot("i-gone")
+        guests.run(
+            "i-gone",
+            "sh",
+            "-c",
+            "for i in 1 2 3; do sleep 1000 >/dev/null 2>&1 & done; (setsid sleep 1000 &) >/dev/null",
+        )
+        base = int(Path(f"/proc/{guests.pid('i-gone')}/uid_map").read_text().split()[1])
+        mine = lambda: [p for p in Path("/proc").glob("[0-9]*") if p.exists() and _uid(p) == base]  # noqa: E731
+        assert len(mine()) >= 5
+        guests.sandboxes.kill("i-gone")
+        until(lambda: not mine(), "the end of every process")
+
+
+def _uid(process: Path) -> int:
+    try:
+        return process.stat().st_uid
+    except OSError:
+        return -1
