@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from guest_sandboxes import Guests, until, world
+from guest_sandboxes import Guests, world
 
 pytestmark = [
     pytest.mark.root,
@@ -32,7 +32,8 @@ def checked(result):
         raise OSError(ctypes.get_errno(), "")
     return result
 def call(number, *arguments):
-    return checked(libc.syscall(ctypes.c_long(number), *(ctypes.c_long(a) if isinstance(a, int) else a for a in arguments)))
+    converted = [ctypes.c_long(each) if isinstance(each, int) else each for each in arguments]
+    return checked(libc.syscall(ctypes.c_long(number), *converted))
 def write(path, text="1"):
     fd = os.open(path, os.O_WRONLY)
     if os.fstat(fd).st_rdev == os.makedev(1, 3):
@@ -47,6 +48,8 @@ except OSError as error:
 """
 
 DENIED = {"EPERM", "EACCES"}
+ABSENT = {"EPERM", "ENOSYS"}
+"""Some kernels are built without the call."""
 NO_WRITE = {"EPERM", "EACCES", "EROFS", "ENOENT"}
 
 REFUSED = {
@@ -68,20 +71,20 @@ REFUSED = {
     "join init's mount namespace": ("checked(libc.setns(os.open('/proc/1/ns/mnt', 0), 0))", DENIED),
     "allow user namespaces": ("write('/proc/sys/user/max_user_namespaces', '100')", NO_WRITE),
     # The kernel
-    "load a module from memory": ("call(175, b'', 0, b'')", DENIED),
-    "load a module from a file": ("call(313, 0, b'', 0)", DENIED),
-    "remove a module": ("call(176, b'veth', 0)", DENIED),
-    "load another kernel": ("call(246, 0, 0, 0, 0)", DENIED),
+    "load a module from memory": ("call(175, b'', 0, b'')", ABSENT),
+    "load a module from a file": ("call(313, 0, b'', 0)", ABSENT),
+    "remove a module": ("call(176, b'veth', 0)", ABSENT),
+    "load another kernel": ("call(246, 0, 0, 0, 0)", ABSENT),
     # Command 0 only lets Ctrl-Alt-Del ask init: harmless should it ever work, and needs the same privilege.
     "reboot(2)": ("call(169, 0xfee1dead, 672274793, 0, 0)", DENIED),
     "set the clock": ("call(227, 0, (ctypes.c_long * 2)(0, 0))", DENIED),
     "clear the kernel log": ("call(103, 5, None, 0)", DENIED),
-    "I/O ports": ("call(172, 3)", DENIED),
-    "accounting": ("call(163, None)", DENIED),
-    "swap off": ("call(168, b'/swapfile')", DENIED),
+    "I/O ports": ("call(172, 3)", ABSENT),
+    "accounting": ("call(163, None)", ABSENT),
+    "swap off": ("call(168, b'/swapfile')", ABSENT),
     "bpf(2), a tracing program": ("call(321, 5, b'\\x05' + b'\\0' * 127, 128)", DENIED),
     "perf, everybody's events": ("call(298, b'\\1\\0\\0\\0\\x78' + b'\\0' * 123, -1, 0, -1, 0)", DENIED),
-    "userfaultfd, kernel faults": ("call(323, 0)", DENIED),
+    "userfaultfd, kernel faults": ("call(323, 0)", ABSENT),
     "open a file by handle": ("call(304, -100, b'\\x08\\0\\0\\0\\1\\0\\0\\0' + b'\\0' * 120, 0)", DENIED),
     # Doors in /proc and /sys
     "core_pattern": ("write('/proc/sys/kernel/core_pattern', '|/x')", NO_WRITE),
@@ -129,6 +132,12 @@ def test_refused(guests: Guests, name: str) -> None:
     code, reasons = REFUSED[name]
     outcome = attempt(guests, code)
     assert outcome.get("refused") in reasons, f"{name}: {outcome}"
+
+
+def test_what_is_allowed_is_not_refused(guests: Guests) -> None:
+    """The control: attempts can succeed."""
+    assert "reached" in attempt(guests, "os.open('/etc/passwd', os.O_RDONLY)")
+    assert "reached" in attempt(guests, "write('/proc/sys/net/ipv4/ip_forward', '1')")
 
 
 class TestWhatCannotBeSeen:
@@ -238,26 +247,3 @@ os.path.exists('/tmp/jail'), os.path.exists('/proc/1/ns')
         assert {int(each, 16) for each in sets} == {held}
         for forbidden in (2, 9, 16, 17, 19, 20, 21, 22, 24, 25, 27, 34, 38, 39, 40):
             assert not held & 1 << forbidden, forbidden
-
-
-def test_nothing_of_it_is_left(tmp_path: Path) -> None:
-    with world(tmp_path) as guests:
-        guests.boot("i-gone")
-        guests.run(
-            "i-gone",
-            "sh",
-            "-c",
-            "for i in 1 2 3; do sleep 1000 >/dev/null 2>&1 & done; (setsid sleep 1000 &) >/dev/null",
-        )
-        base = int(Path(f"/proc/{guests.pid('i-gone')}/uid_map").read_text().split()[1])
-        mine = lambda: [p for p in Path("/proc").glob("[0-9]*") if p.exists() and _uid(p) == base]  # noqa: E731
-        assert len(mine()) >= 5
-        guests.sandboxes.kill("i-gone")
-        until(lambda: not mine(), "the end of every process")
-
-
-def _uid(process: Path) -> int:
-    try:
-        return process.stat().st_uid
-    except OSError:
-        return -1

@@ -7,7 +7,8 @@ from base64 import b64encode
 from datetime import UTC, datetime
 from pathlib import Path
 
-from enid.ec2.context import Context, Params, Result, timestamp
+from enid.clock import timestamp
+from enid.ec2.context import Context, Params, Result
 from enid.ec2.registry import operation
 from enid.ec2.resources import fetch
 

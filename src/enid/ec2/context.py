@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import Connection
 
 from enid import clock
-from enid.clock import timestamp as timestamp
 from enid.settings import Settings
 from enid.store.journal import Key, Kind
 

@@ -118,7 +118,8 @@ def _instance_type(ctx: Context, row: Row[Any], value: str) -> None:
     require_image_runs_on(value)
     _require_stopped(row)
     _require_room(ctx, row, value)
-    _write(ctx, row, instance_type=value)
+    size = limits(value)
+    _write(ctx, row, instance_type=value, vcpus=size.vcpus, memory_mib=size.memory_mib)
 
 
 def _require_room(ctx: Context, row: Row[Any], instance_type: str) -> None:

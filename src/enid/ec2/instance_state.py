@@ -184,7 +184,7 @@ def stop_instances(ctx: Context, params: Params) -> Result:
 @operation("RebootInstances")
 def reboot_instances(ctx: Context, params: Params) -> Result:
     rows = _acted_on(_named(ctx, params), _REBOOT)
-    _write(ctx, rows, boot=instances.c.boot + 1)
+    _write(ctx, rows, boot=instances.c.boot + 1, health="initializing")
     return {}
 
 

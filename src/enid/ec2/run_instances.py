@@ -128,6 +128,8 @@ def _values(ctx: Context, params: Params) -> dict[str, Any]:
         "account_id": ctx.account_id,
         "image_id": image["ImageId"],
         "instance_type": instance_type,
+        "vcpus": _vcpus(params, instance_type),
+        "memory_mib": instance_types.limits(instance_type).memory_mib,
         "key_name": key_name,
         "user_data": user_data.encode(user_data.decode(params.get("UserData") or "")),
         "disable_api_termination": params.get("DisableApiTermination", False),
@@ -179,6 +181,13 @@ def _extra(params: Params, subnet: Row[Any]) -> dict[str, Any]:
             "CpuCredits": instance_credits.check(params["CreditSpecification"]["CpuCredits"])
         }
     return extra
+
+
+def _vcpus(params: Params, instance_type: str) -> int:
+    chosen = _cpu_options(params.get("CpuOptions") or {}, instance_type)
+    cells = instance_types.known(instance_type)
+    cores = chosen.get("CoreCount", int(cells["VCpuInfo.DefaultCores"]))
+    return cores * chosen.get("ThreadsPerCore", int(cells["VCpuInfo.DefaultThreadsPerCore"]))
 
 
 def _cpu_options(given: Mapping[str, Any], instance_type: str) -> dict[str, int]:

@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, or_, select
 
-from enid.ec2.instance_types import limits
 from enid.guest.interface import InstanceSpec
 from enid.store import tables as t
 
@@ -54,14 +53,13 @@ def unfinished_interfaces(db: Connection) -> list[str]:
 
 def spec(row: Row[Any]) -> InstanceSpec:
     """What a sandbox needs to boot, from its row."""
-    size = limits(row.instance_type)
     return InstanceSpec(
         id=row.id,
         boot=row.boot,
         hostname=row.id,
         image_id=row.image_id,
-        vcpus=size.vcpus,
-        memory_mib=size.memory_mib,
+        vcpus=row.vcpus,
+        memory_mib=row.memory_mib,
         user_data=b64decode(row.user_data) if row.user_data else b"",
         authorized_keys=(row.public_key,) if row.public_key else (),
     )

@@ -378,6 +378,8 @@ instances = Table(
     _number("launch_index"),
     _text("image_id"),
     _text("instance_type"),
+    _number("vcpus", 1),
+    _number("memory_mib", 512),
     _maybe("key_name"),
     _text("availability_zone"),
     _text("availability_zone_id"),

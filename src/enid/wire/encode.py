@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.model import Shape
 
-from enid.ec2.context import timestamp
+from enid.clock import timestamp
 
 Encoder = Callable[[Any], str]
 

@@ -15,7 +15,8 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
-from enid.ec2.context import Context, Params, Result, timestamp
+from enid.clock import timestamp
+from enid.ec2.context import Context, Params, Result
 from enid.ec2.errors import AwsError, invalid_parameter_value
 from enid.ec2.registry import Operation
 from enid.store.database import Conflict

@@ -14,10 +14,12 @@ def prove(lab: Lab, net: Network, machines: Machines) -> None:
     ec2 = lab.cloud.ec2
     web_1 = machines.by_name[plan.WEB_1.name]
     far = ec2.create_subnet(VpcId=net.vpc, CidrBlock="10.0.3.0/24", AvailabilityZone=net.other_zone)
-    _attach(lab, far["Subnet"]["SubnetId"], web_1.id, "an interface of another zone", "InvalidParameterCombination")
+    _attach(
+        lab, far["Subnet"]["SubnetId"], machines.peer, "an interface of another zone", "InvalidParameterCombination"
+    )
     other = ec2.create_vpc(CidrBlock=plan.VPC_BLOCK)["Vpc"]["VpcId"]
     foreign = ec2.create_subnet(VpcId=other, CidrBlock="10.0.9.0/24", AvailabilityZone=net.zone)
-    _attach(lab, foreign["Subnet"]["SubnetId"], web_1.id, "an interface of another VPC", "InvalidParameterValue")
+    _attach(lab, foreign["Subnet"]["SubnetId"], machines.peer, "an interface of another VPC", "InvalidParameterValue")
     primary = lab.cloud.network_interface(web_1.eth0)["Attachment"]["AttachmentId"]
     for force in (False, True):
         said = lab.cloud.refusal("detach_network_interface", AttachmentId=primary, Force=force)
@@ -33,7 +35,7 @@ def _attach(lab: Lab, subnet: str, instance: str, what: str, code: str) -> None:
     ec2 = lab.cloud.ec2
     interface = ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"]["NetworkInterfaceId"]
     said = lab.cloud.refusal(
-        "attach_network_interface", NetworkInterfaceId=interface, InstanceId=instance, DeviceIndex=3
+        "attach_network_interface", NetworkInterfaceId=interface, InstanceId=instance, DeviceIndex=1
     )
     _expect(lab, f"{what} cannot be attached", said, code)
     vpc = ec2.describe_subnets(SubnetIds=[subnet])["Subnets"][0]["VpcId"]

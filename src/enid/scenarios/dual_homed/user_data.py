@@ -42,7 +42,7 @@ cat > /srv/echo.py <<'END'
 cat > {start} <<'END'
 #!/bin/sh
 echo 1 > /proc/sys/net/ipv4/ip_nonlocal_bind
-/usr/sbin/nginx -e stderr -c /srv/nginx.conf
+/usr/sbin/nginx -e /var/log/nginx.log -c /srv/nginx.conf
 exec setsid /usr/bin/python3 -I -S /srv/echo.py {name} {public} {floating} </dev/null >/dev/null 2>&1 &
 END
 chmod +x {start}

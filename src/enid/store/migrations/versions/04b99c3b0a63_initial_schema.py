@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = '1890d0a6a992'
+revision = '04b99c3b0a63'
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -54,6 +54,8 @@ def upgrade() -> None:
     sa.Column('launch_index', sa.Integer(), server_default='0', nullable=False),
     sa.Column('image_id', sa.Text(), server_default='', nullable=False),
     sa.Column('instance_type', sa.Text(), server_default='', nullable=False),
+    sa.Column('vcpus', sa.Integer(), server_default='1', nullable=False),
+    sa.Column('memory_mib', sa.Integer(), server_default='512', nullable=False),
     sa.Column('key_name', sa.Text(), nullable=True),
     sa.Column('availability_zone', sa.Text(), server_default='', nullable=False),
     sa.Column('availability_zone_id', sa.Text(), server_default='', nullable=False),

@@ -1,0 +1,115 @@
+"""What a guest cannot do: pretend, overhear, reach what is not its VPC's."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import replace
+from ipaddress import ip_address
+
+import pytest
+from fabric_lab import Lab, delivers, group, nothing_for, port, table, udp_frame, until, vpc
+
+pytestmark = pytest.mark.root
+
+A, B = port(5), port(6)
+
+
+def open_vpc(lab: Lab, *ports: object) -> None:
+    lab.apply(vpc(), table(), group(), *(ports or (A, B)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("forged", "to"), [("10.0.1.7", 0), ("192.0.2.1", 0), ("2001:db8:0:1::7", 1)])
+def test_a_forged_source_address_is_dropped(lab: Lab, forged: str, to: int) -> None:
+    open_vpc(lab)
+    receiver = lab.guest(B).udp(B.addresses[to], 53)
+    genuine = udp_frame(A.mac, vpc().id, A.addresses[to], B.addresses[to], 53)
+    lab.guest(A).frame("eth0", udp_frame(A.mac, vpc().id, ip_address(forged), B.addresses[to], 53))
+    until(lambda: lab.dropped("spoof") == 1, "the forged packet is counted")
+    assert nothing_for(receiver)
+    lab.guest(A).frame("eth0", genuine)
+    receiver.recv(100)
+
+
+def test_a_neighbours_address_is_no_ones_to_claim(lab: Lab) -> None:
+    """A gratuitous ARP for B's address, sent by A, changes nothing."""
+    open_vpc(lab, A, B, port(7))
+    c = lab.guest(port(7))
+    claim = bytes.fromhex("ffffffffffff" + A.mac.replace(":", "") + "0806" + "0001080006040002")
+    claim += bytes.fromhex(A.mac.replace(":", "")) + B.addresses[0].packed
+    claim += bytes.fromhex("ffffffffffff") + B.addresses[0].packed
+    for _ in range(3):
+        lab.guest(A).frame("eth0", claim)
+    stolen = lab.guest(A).socket(socket.AF_PACKET, socket.SOCK_DGRAM)
+    delivers(c.udp("10.0.1.7"), lab.guest(B).udp(B.addresses[0], 53), B.addresses[0])
+    assert stolen.getsockname()[1] == 0, "A saw nothing: its socket was bound to no protocol"
+
+
+def test_without_the_source_check_any_source_may_be_sent(lab: Lab) -> None:
+    open_vpc(lab, replace(A, source_dest_check=False), B)
+    receiver = lab.guest(B).udp(B.addresses[0], 53)
+    lab.guest(A).frame("eth0", udp_frame(A.mac, vpc().id, ip_address("192.0.2.1"), B.addresses[0], 53))
+    assert receiver.recvfrom(100)[1][0] == "192.0.2.1"
+    lab.apply(A)
+    lab.guest(A).frame("eth0", udp_frame(A.mac, vpc().id, ip_address("192.0.2.1"), B.addresses[0], 53))
+    until(lambda: lab.dropped("spoof") == 1, "the check is back")
+    assert nothing_for(receiver)
+
+
+def test_an_address_nobody_has_is_silent(lab: Lab) -> None:
+    open_vpc(lab)
+    sender = lab.guest(A).udp(A.addresses[0])
+    lab.guest(A).run("ping -n -c1 -W1 10.0.1.99")
+    neighbour = lab.guest(A).run("ip neigh show 10.0.1.99").stdout
+    assert "lladdr" not in neighbour
+    sender.connect(("10.0.2.99", 53))
+    sender.send(b"x")
+    until(lambda: lab.dropped("no_route") == 1, "the router kept it to itself")
+    sender.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        sender.recv(10)
+
+
+def test_the_gateway_answers_arp_and_nothing_else(lab: Lab) -> None:
+    open_vpc(lab)
+    assert not lab.guest(A).run("ping -n -c1 -W1 10.0.1.1").stdout.count("bytes from")
+    assert "lladdr" in lab.guest(A).run("ip neigh show 10.0.1.1").stdout
+    assert lab.dropped("to_router") == 1
+
+
+def test_two_vpcs_with_the_same_block_do_not_see_each_other(lab: Lab) -> None:
+    twin = vpc("vpc-0000000000000000b")
+    foreign = [
+        port(
+            number,
+            instance=f"i-foreign-{number}",
+            attachment=0x100 + number,
+            id=f"eni-foreign-{number}",
+            vpc_id=twin.id,
+            route_table_id="rtb-b",
+            groups=("sg-b",),
+            mac=f"02:e1:00:00:00:{number:02x}",
+        )
+        for number in (5, 6)
+    ]
+    open_vpc(lab)
+    lab.apply(twin, table(name="rtb-b", owner=twin.id), group("sg-b", owner=twin.id), *foreign)
+    here, there = lab.guest(B).udp(B.addresses[0], 53), lab.guest(foreign[1]).udp(B.addresses[0], 53)
+    delivers(lab.guest(A).udp(A.addresses[0]), here, B.addresses[0])
+    assert nothing_for(there)
+    delivers(lab.guest(foreign[0]).udp(A.addresses[0]), there, B.addresses[0])
+    assert nothing_for(here)
+
+
+def test_jumbo_frames_pass_within_the_vpc(lab: Lab) -> None:
+    open_vpc(lab)
+    assert lab.guest(A).run(f"ping -n -M do -s 8973 -c1 -W2 {B.addresses[0]}").returncode == 0
+    assert lab.guest(A).run(f"ping -n -M do -s 8974 -c1 -W1 {B.addresses[0]}").returncode != 0
+
+
+def test_the_guests_interface_is_named_as_asked(lab: Lab) -> None:
+    open_vpc(lab)
+    shown = lab.guest(A).run("ip link show eth0").stdout
+    assert f"link/ether {A.mac}" in shown
+    assert f"altname {A.id}" in shown
+    assert "altname device-number-0" in shown
+    assert "mtu 9001" in shown
