@@ -18,6 +18,7 @@ import botocore.session
 import pytest
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy import Connection, event, insert, select
 
 import enid.ec2
@@ -28,6 +29,9 @@ from enid.settings import Settings
 from enid.store import journal
 from enid.store.database import Database
 from enid.store.tables import accounts, metadata
+
+hypothesis_settings.register_profile("enid", deadline=None)
+hypothesis_settings.load_profile("enid")  # a busy machine is no failure
 
 FIRST, SECOND = "111111111111", "222222222222"
 _failures: dict[str, Exception] = {}

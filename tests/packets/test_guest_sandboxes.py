@@ -16,10 +16,12 @@ from pathlib import Path
 import pytest
 from guest_sandboxes import Guests, until, world
 
-from enid.guest import records
-from enid.guest.enter import NotRunning, crash, enter
+from enid.guest import cgroups, records
+from enid.guest.enter import NotRunning, crash, enter, exec_in_namespace
 from enid.guest.ids import FIRST, WIDTH
+from enid.guest.launcher import Launcher
 from enid.guest.sandboxes import Sandboxes
+from enid.netlink import namespaces
 
 pytestmark = pytest.mark.root
 
@@ -107,6 +109,13 @@ class TestBoot:
             answer = guests.run(A, "sh", "-c", login.format(user), text=key.read_text())
             assert answer.stdout == f"{user}\n", answer.stderr
         assert "sshd" not in guests.run(B, "ps", "-e").stdout
+
+    def test_init_takes_in_orphans_and_leaves_no_zombie(self, guests: Guests) -> None:
+        guests.boot(A)
+        orphan = "(sleep 0.1 & echo $!) >/root/orphan 2>&1"
+        guests.run(A, "sh", "-c", orphan)
+        pid = guests.run(A, "cat", "/root/orphan").stdout.strip()
+        until(lambda: guests.run(A, "test", "-e", f"/proc/{pid}").returncode == 1, "the orphan's burial")
 
 
 class TestEnds:
@@ -218,7 +227,9 @@ AGENT = """
 import select, sys
 from pathlib import Path
 from enid.guest.interface import InstanceSpec
+from enid.guest.launcher import Launcher
 from enid.guest.sandboxes import Sandboxes
+from enid.netlink import namespaces
 from enid.settings import Settings
 sandboxes = Sandboxes(Settings(state_dir=Path(sys.argv[1]), run_dir=Path(sys.argv[2])))
 for number in range(20):
@@ -300,13 +311,26 @@ class TestConfinement:
 
     def test_memory_is_limited(self, guests: Guests) -> None:
         guests.boot(A, memory_mib=64)
-        record = records.read(records.path_of(guests.settings.run_dir, A))
-        if not any("memory" in path or "unified" not in path for path in record.cgroups):
+        if not any("memory" in hierarchy.controllers for hierarchy in cgroups.prepare(guests.settings.run_dir)):
             pytest.skip("no memory controller here")
         hungry = "x = bytearray(256 << 20)\nprint('had it')"
         answer = guests.run(A, "/usr/bin/python3", "-c", hungry)
         assert "had it" not in answer.stdout
         assert answer.returncode != 0
+
+
+class TestWithoutIdMappedMounts:
+    """A file system that cannot map ids: all instances share one range, and the host's programs are nobody's."""
+
+    def test_it_works_all_the_same(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(Launcher, "can_map_ids", lambda *_: False)
+        with world(tmp_path) as guests:
+            guests.boot(A, user_data=b"#!/bin/sh\ntouch /etc/x /root/x /usr/local/x && echo wrote\n")
+            guests.boot(B)
+            until(lambda: "wrote" in guests.console(A), "user data")
+            bases = {Path(f"/proc/{guests.pid(each)}/uid_map").read_text().split()[1] for each in (A, B)}
+            assert bases == {str(FIRST)}
+            assert guests.run(A, "stat", "-c", "%U", "/etc/passwd").stdout == "root\n"
 
 
 class TestEntering:
@@ -343,6 +367,19 @@ class TestEntering:
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3
         assert b"/dev/pts/0" in seen
         assert b"got words" in seen
+
+    def test_a_pinned_network_namespace_can_be_entered(self, guests: Guests, capfd: pytest.CaptureFixture[str]) -> None:
+        """A site is no instance: only its network is its own."""
+        pin = guests.settings.run_dir / "site-test"
+        os.close(namespaces.new_pinned(pin))
+        try:
+            assert exec_in_namespace(guests.settings, pin, ["sh", "-c", "cat /proc/net/dev; exit 3"]) == 3
+            assert "eth" not in capfd.readouterr().out
+            assert exec_in_namespace(guests.settings, pin, ["no-such-command"]) == 127
+        finally:
+            namespaces.unpin(pin)
+        with pytest.raises(NotRunning):
+            exec_in_namespace(guests.settings, pin, ["true"])
 
     def test_what_does_not_run_cannot_be_entered(self, guests: Guests) -> None:
         with pytest.raises(NotRunning):

@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from enid.scenarios.report import Report
+from enid.scenarios.report import Check, Report
 
 
 def written(*checks: tuple[str, bool]) -> tuple[Report, str]:
@@ -33,8 +33,10 @@ def test_one_broken() -> None:
     assert "✗ two  this was seen" in last[1]
 
 
-def test_a_row_that_broke_its_promise_is_marked() -> None:
+def test_rows_are_checks() -> None:
     out = io.StringIO()
-    Report(Console(file=out, width=120)).table(("from", "to"), [(True, ("a", "b")), (False, ("c", "d"))])
-    rows = out.getvalue().splitlines()[1:]
-    assert [row.split() for row in rows] == [["✓", "a", "b"], ["✗", "c", "d"]]
+    report = Report(Console(file=out, width=120))
+    checks = Check("a → b", True, ""), Check("c → d", False, "")
+    report.table(("from", "to"), zip(checks, (("a", "b"), ("c", "d")), strict=True))
+    assert [row.split() for row in out.getvalue().splitlines()[1:]] == [["✓", "a", "b"], ["✗", "c", "d"]]
+    assert [check.promise for check in report.failed] == ["c → d"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ def run(settings: Settings, keep: bool, picture: Path | None) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     report = Report(show.console())
     report.did("starting enid" + (" without root" if settings.rootless else ""))
+    report.did("what follows a $ goes through the AWS CLI, every other call through boto3; both are unmodified")
     with Lab(settings, report, keep=keep) as lab:
         dual_homed(lab)
         _draw(lab, picture or Path("enid-demo.svg"))
@@ -55,16 +57,16 @@ def _draw(lab: Lab, path: Path) -> None:
 
 
 def _how_to_go_on(lab: Lab) -> None:
+    key, nobody = f"{lab.directory}/administrator.pem", "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
     out = show.console()
     out.print("\nIt is still up. To go on:")
-    for name, value in lab.variables.items():
-        out.print(f"  export {name}={value}", soft_wrap=True)
     for line in (
+        f"export PATH={Path(sys.executable).parent}:$PATH",
+        *(f"export {name}={value}" for name, value in lab.variables.items()),
         'eval "$(enid env)"',
         "aws ec2 describe-network-interfaces",
-        "enid exec site/corporate -- ssh -F none -i "
-        f"{lab.directory}/administrator.pem -o StrictHostKeyChecking=no root@10.0.2.12",
+        f"enid exec site/corporate -- ssh -F none -i {key} {nobody} root@10.0.2.12",
         "enid why site/client web-1 tcp/22",
         f"enid down && python -m enid.scenarios.sweep {lab.directory}",
     ):
-        out.print(f"  {line}", soft_wrap=True)
+        out.print(f"  {line}", soft_wrap=True, markup=False)

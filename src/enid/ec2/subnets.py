@@ -24,7 +24,7 @@ from enid.ec2.errors import (
 from enid.ec2.registry import operation
 from enid.ec2.resources import fetch
 from enid.store.ids import new_id
-from enid.store.tables import network_interfaces, private_addresses, subnets
+from enid.store.tables import network_interfaces, private_addresses, route_table_associations, subnets
 
 RESERVED = 5
 """The base, router, resolver, one for the future, and the broadcast address of an IPv4 subnet."""
@@ -91,6 +91,7 @@ def delete_subnet(ctx: Context, params: Params) -> Result:
         f"The subnet '{row.id}' has dependencies and cannot be deleted.",
         select(network_interfaces.c.id).where(network_interfaces.c.subnet_id == row.id),
     )
+    ctx.db.execute(delete(route_table_associations).where(route_table_associations.c.subnet_id == row.id))
     ctx.db.execute(delete(subnets).where(subnets.c.id == row.id))
     tags.forget(ctx, [row.id])
     ctx.note("vpc", row.vpc_id)

@@ -135,6 +135,14 @@ def remove(paths: Iterable[str]) -> bool:
     return gone
 
 
+def discard(hierarchies: Iterable[Hierarchy]) -> None:
+    """Remove this enid's own directories where no instance is left in them."""
+    for hierarchy in hierarchies:
+        with suppress(OSError):
+            os.rmdir(hierarchy.directory)
+            os.rmdir(os.path.dirname(hierarchy.directory))
+
+
 def _read(path: str) -> str:
     with open(path, encoding="utf-8") as file:
         return file.read()

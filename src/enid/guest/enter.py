@@ -101,6 +101,7 @@ def _agent_or_self(settings: Settings, namespace: Path) -> bool:
 def _go_inside(settings: Settings, record: records.Record, argv: Sequence[str], channel: socket.socket | None) -> int:
     """In a child: join everything, then run the command in a grandchild, which alone is in the pid namespace."""
     _join_agent(settings)
+    die_with_parent(signal.SIGKILL)  # whoever ends `enid exec` ends the command
     cgroups.join(record.cgroups)
     init = os.pidfd_open(record.pid)
     user_namespace_fd = os.open(f"/proc/{record.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
@@ -133,6 +134,7 @@ def _execute_inside(user_namespace_fd: int, argv: Sequence[str], channel: socket
 
 def _go_into_network(settings: Settings, namespace: Path, argv: Sequence[str]) -> int:
     _join_agent(settings)
+    die_with_parent(signal.SIGKILL)
     namespace_fd = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
     setns(namespace_fd, CLONE_NEWNET)
     return _execute(argv, dict(os.environ))

@@ -78,6 +78,7 @@ def _build(image: Path, owner: int) -> None:
     _make_skeleton(image)
     for path in _etc_paths():
         _copy(Path("/etc", path), image / "etc" / path)
+    _copy_links(image / "etc")
     _write_generated(image / "etc")
     _make_package_directories(image)
     if owner:
@@ -119,6 +120,16 @@ def _copy(source: Path, target: Path) -> None:
     elif source.is_symlink() or _is_public_file(source):
         os.makedirs(target.parent, exist_ok=True)
         shutil.copy2(source, target, follow_symlinks=False)
+
+
+def _copy_links(directory: Path) -> None:
+    """Symbolic links from one file of ``/etc`` to another that has been copied, as ``sites-enabled/default`` is one."""
+    for parent, names, files in os.walk("/etc"):
+        for name in (*names, *files):
+            link = Path(parent, name)
+            target = os.path.realpath(link) if link.is_symlink() else ""
+            if target.startswith("/etc/") and (directory / target[5:]).is_file():
+                _copy(link, directory / link.relative_to("/etc"))
 
 
 def _is_public_file(path: Path) -> bool:

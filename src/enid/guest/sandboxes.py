@@ -33,6 +33,7 @@ from enid.topology.records import Port
 
 _ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]{0,62}")
 _CGROUP_RETRY_SECONDS = 0.05
+_LAST_LOOK_SECONDS = 2.0
 
 log = structlog.get_logger()
 
@@ -165,10 +166,16 @@ class Sandboxes:
         return watch.namespace if watch else None
 
     def configure(self, instance_id: str, ports: Sequence[Port]) -> None:
-        """Make addresses, routes and rules those of ``ports``; no-op when it is gone. Raises OSError."""
+        """Make addresses, routes and rules those of ``ports``; no-op when it is gone.
+
+        Never raises: root inside may take away what we configure, and must not be able to stop the agent.
+        """
         watch = self._live.get(instance_id)
         if watch:
-            watch.network.apply(ports)
+            try:
+                watch.network.apply(ports)
+            except OSError as error:
+                log.warning("guest_not_configured", instance=instance_id, reason=str(error))
 
     # What happened
 
@@ -191,7 +198,12 @@ class Sandboxes:
         return happened
 
     def close(self) -> None:
-        """Stop watching; the sandboxes stay."""
+        """Stop watching; the sandboxes stay. What was killed gets a moment to end, so that its cgroups go too."""
+        deadline = time.monotonic() + _LAST_LOOK_SECONDS
+        while (self._dying or self._empty_cgroups) and time.monotonic() < deadline:
+            self._epoll.poll(_CGROUP_RETRY_SECONDS)
+            self.events()
+        cgroups.discard(self._host.hierarchies)  # while the spawner's lock still keeps the next agent waiting
         self._launcher.close()
         for watch in self._watched.values():
             watch.close()

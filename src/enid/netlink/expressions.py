@@ -7,7 +7,7 @@ Most load something into a register or test one. Register 1 is sixteen bytes wid
 from __future__ import annotations
 
 from enid.netlink.message import be32, nested, text
-from enid.netlink.nftables import ACCEPT, DROP, GOTO, JUMP, Verdict, value_data, verdict_data
+from enid.netlink.nftables import ACCEPT, DROP, GOTO, JUMP, RETURN, Verdict, value_data, verdict_data
 
 FIRST = 1
 FIELD = 8
@@ -15,7 +15,7 @@ FIELD = 8
 _IPV4, _IPV6 = 2, 10
 _ICMP, _ICMPV6 = 1, 58
 _EQUAL, _NOT_EQUAL = 0, 1
-_NETWORK_HEADER, _TRANSPORT_HEADER = 1, 2
+_LINK_HEADER, _NETWORK_HEADER, _TRANSPORT_HEADER = 0, 1, 2
 _META_MARK, _META_IIFNAME, _META_OIFNAME, _META_NFPROTO, _META_L4PROTO, _META_PKTTYPE = 3, 6, 7, 15, 16, 19
 _CT_STATE, _CT_DIRECTION, _CT_STATUS, _CT_MARK = 0, 1, 2, 3
 
@@ -69,6 +69,11 @@ def equal(value: bytes, register: int = FIRST) -> bytes:
 def version(number: int) -> bytes:
     """``meta nfproto ipv4``, or ``ipv6``."""
     return _meta(_META_NFPROTO, FIRST) + equal(bytes((_IPV4 if number == 4 else _IPV6,)))
+
+
+def ether_source(register: int = FIRST) -> bytes:
+    """``ether saddr``."""
+    return _payload(_LINK_HEADER, 6, 6, register)
 
 
 def source(number: int, register: int = FIRST) -> bytes:
@@ -157,6 +162,11 @@ def lookup(name: str) -> bytes:
     return _expression("lookup", text(1, name), be32(2, FIRST))
 
 
+def lookup_missing(name: str) -> bytes:
+    """Go on only if the key is not in the set."""
+    return _expression("lookup", text(1, name), be32(2, FIRST), be32(5, 1))
+
+
 def lookup_value(name: str) -> bytes:
     """Go on only if the key is in the map; its data replaces the first register."""
     return _expression("lookup", text(1, name), be32(2, FIRST), be32(3, FIRST))
@@ -187,6 +197,11 @@ def accept() -> bytes:
 
 def drop() -> bytes:
     return _verdict(Verdict(DROP))
+
+
+def returns() -> bytes:
+    """Back to the chain that jumped here."""
+    return _verdict(Verdict(RETURN))
 
 
 def jump(chain: str) -> bytes:

@@ -30,7 +30,7 @@ DROP, ACCEPT = 0, 1
 JUMP, GOTO, RETURN = -3, -4, -5
 
 _INTERVAL, _MAP, _CONCAT = 0x4, 0x8, 0x80
-_INTERVAL_END = 0x1
+_INTERVAL_END, _CATCH_ALL = 0x1, 0x2
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ class Type:
 
 IPV4 = Type(7, 4)
 IPV6 = Type(8, 16)
+ETHER = Type(9, 6)
 PROTOCOL = Type(12, 1)
 SERVICE = Type(13, 2)
 MARK = Type(19, 4)
@@ -82,6 +83,9 @@ class Verdict:
 
 
 Data = bytes | Verdict | None
+
+CATCH_ALL = Key(b"")
+"""The element that stands for every key no other element has."""
 
 
 def ifname(name: str) -> bytes:
@@ -128,6 +132,11 @@ def delete_chain(table: str, name: str) -> bytes:
 def add_rule(table: str, chain: str, *expressions: bytes) -> bytes:
     """Append a rule."""
     return _message(_NEWRULE, CREATE | 0x800, text(1, table), text(2, chain), nested(4, *expressions))
+
+
+def insert_rule(table: str, chain: str, *expressions: bytes) -> bytes:
+    """Put a rule before all others."""
+    return _message(_NEWRULE, CREATE, text(1, table), text(2, chain), nested(4, *expressions))
 
 
 def flush_chain(table: str, chain: str) -> bytes:
@@ -180,7 +189,7 @@ def value_data(kind: int, value: bytes) -> bytes:
 
 
 def _element(key: Key, data: Data) -> bytes:
-    parts = [value_data(1, key.start)]
+    parts = [value_data(1, key.start)] if key.start else [be32(3, _CATCH_ALL)]
     if key.end:
         parts.append(value_data(10, key.end))
     if key.closing:

@@ -53,13 +53,14 @@ class Report:
         self.checks.append(Check(promise, kept, seen))
         self._line(Text.assemble("   ", _mark(kept), f" {promise}", (f"  {seen}" if seen else "", "dim")))
 
-    def table(self, headings: Sequence[str], rows: Iterable[tuple[bool, Sequence[str]]]) -> None:
-        """Rows of cells, each with whether its promise was kept."""
+    def table(self, headings: Sequence[str], rows: Iterable[tuple[Check, Sequence[str]]]) -> None:
+        """Checks that read better side by side: a row of cells for each."""
         table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
         for heading in ("", *headings):
             table.add_column(heading)
-        for kept, cells in rows:
-            table.add_row(Text(*_mark(kept)), *(Text(cell) for cell in cells))
+        for check, cells in rows:
+            self.checks.append(check)
+            table.add_row(Text(*_mark(check.kept)), *(Text(cell) for cell in cells))
         self._console.print(table)
 
     def verdict(self) -> None:

@@ -124,10 +124,16 @@ def receipts(stop: threading.Event, address: str) -> dict[str, Any]:
     wanted, count, last = socket.inet_aton(address), 0, 0
     with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL)) as tap:
         tap.settimeout(0.01)
-        while not stop.is_set():
+        end = 0
+        while not end or time.monotonic_ns() < end:
+            end = end or (stop.is_set() and time.monotonic_ns() + _LAST_REPLIES_NS)
             try:
                 packet, source = tap.recvfrom(128)
-            except OSError:  # time is up, or an interface went away
+            except TimeoutError:
+                if end:  # everything that had come is counted
+                    break
+                continue
+            except OSError:  # an interface went away
                 continue
             if packet[16:20] == wanted and source[2] != socket.PACKET_OUTGOING:
                 count, last = count + 1, time.monotonic_ns()

@@ -20,6 +20,8 @@ def main() -> int:
     if role == "supervise":
         from enid.supervisor.supervise import Supervisor
 
+        if "detached" in arguments and os.fork():
+            return 0  # the caller waits for this one; the supervisor proper is nobody's child
         return Supervisor(settings).run(int(arguments[0]))
     if role == "agent":
         from enid.reconcile.agent import Agent

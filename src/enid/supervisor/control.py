@@ -46,7 +46,7 @@ def up(settings: Settings, detach: bool) -> int:
     with log_file.open("ab") as log:
         output = log if detach else None
         process = subprocess.Popen(
-            command("supervise", str(announce)),
+            command("supervise", str(announce), *(["detached"] if detach else [])),
             env=environment(settings),
             pass_fds=[announce],
             start_new_session=detach,
@@ -61,9 +61,7 @@ def up(settings: Settings, detach: bool) -> int:
         process.wait()
         reason = json.loads(answer)["error"] if answer else "it ended at once"
         raise UpError(f"enid did not come up: {reason}" + (f" (see {log_file})" if detach else ""))
-    if detach:
-        return 0
-    return _in_foreground(process)
+    return _in_foreground(process) if not detach else process.wait()
 
 
 def _in_foreground(process: subprocess.Popen[bytes]) -> int:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network
 
-from enid.fabric.linux.groups import EGRESS, INGRESS, Element
-from enid.fabric.linux.names import INTERNET, TRANSIT, combination_chain, mark, members, port_link
-from enid.fabric.linux.ruleset import FROM_INTERNET, FROM_VPN, TO_INTERNET
-from enid.netlink.nftables import ACCEPT, GOTO, Key, Verdict, ifname
+from enid.fabric.linux.groups import Element
+from enid.fabric.linux.names import INTERNET, TRANSIT, combination, mark, members, port_link, vpc_link, wire_mac
+from enid.fabric.linux.ruleset import VIA_INTERNET, VIA_VPN
+from enid.netlink.message import hardware
+from enid.netlink.nftables import Key, ifname
 from enid.topology.records import Port
 
 
@@ -27,28 +28,25 @@ def plug(port: Port) -> Iterator[Element]:
         yield (f"spoof{address.version}", Key(device + address.packed)), table.to_bytes(4, "little")
     if not port.source_dest_check:
         yield ("unchecked", Key(device)), (table | TRANSIT).to_bytes(4, "little")
-    yield ("egress", Key(device)), Verdict(GOTO, combination_chain(port.groups, EGRESS))
-    yield ("ingress", Key(device)), Verdict(GOTO, combination_chain(port.groups, INGRESS))
+    yield _sender(device, port.mac)
+    yield ("combination", Key(device)), combination(port.groups)
     for private, public in port.public:
         yield ("public", Key(private.packed)), b""
         yield ("public_of", Key(private.packed)), public.packed
         yield ("private_of", Key(public.packed)), private.packed
 
 
-def internet() -> Iterator[Element]:
-    """The link to the internet."""
-    device = Key(ifname(INTERNET))
-    yield ("outside", device), b""
-    yield ("egress", device), Verdict(GOTO, FROM_INTERNET)
-    yield ("ingress", device), Verdict(GOTO, TO_INTERNET)
+def gateway(link: str, vpc_id: str) -> Iterator[Element]:
+    """The VPC's wire to the internet, or to a VPN connection's far end."""
+    device = ifname(link)
+    internet = link == INTERNET
+    yield _sender(device, wire_mac(vpc_link(vpc_id) if internet else link, "upper"))
+    yield ("outside", Key(device)), b""
+    yield ("combination", Key(device)), VIA_INTERNET if internet else VIA_VPN
 
 
-def vpn(link: str) -> Iterator[Element]:
-    """The link to a VPN connection's far end."""
-    device = Key(ifname(link))
-    yield ("outside", device), b""
-    yield ("egress", device), Verdict(GOTO, FROM_VPN)
-    yield ("ingress", device), Verdict(ACCEPT)
+def _sender(device: bytes, mac: str) -> Element:
+    return ("macs", Key(device + hardware(mac) + b"\0\0")), b""
 
 
 def blocks(networks: Iterable[IPv4Network | IPv6Network]) -> Iterator[Element]:

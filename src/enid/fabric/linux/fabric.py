@@ -277,7 +277,7 @@ class LinuxFabric:
             wires.join(internet.node, names.vpc_link(vpc.id), router.node, names.INTERNET)
         for link in vpc.vpn:
             place = self._sites.get(link.site or "")
-            if place is not None and place.site.network is not None:
+            if place is not None and place.takes():
                 place.tie(router.node, vpc, link.id)
         return self._usable(router, vpc)
 
@@ -301,11 +301,13 @@ class LinuxFabric:
         return place
 
     def _apply_site(self, change: Change) -> None:
-        """A site that goes is only hidden from VPCs here; it leaves when no route leads there."""
+        """A site that goes is only closed to VPCs here; it leaves when no route leads there."""
         site = change.new
+        place = self._sites.get(change.key[1])
         if not isinstance(site, Site):
+            if place is not None:
+                place.closed = True
             return
-        place = self._sites.get(site.id)
         if place is None:
             place = self._sites[site.id] = SitePlace(site, self._site_pin(site.id), self.counts)
         place.become(site)
@@ -360,7 +362,7 @@ def vpc_of(record: Record) -> str:
 def wires_of(vpc: Vpc, sites: Mapping[str, SitePlace]) -> set[str]:
     """The wires a VPC has a right to now."""
     found = {names.INTERNET} if vpc.internet else set()
-    tied = [link for link in vpc.vpn if link.site and link.site in sites and sites[link.site].site.network is not None]
+    tied = [link for link in vpc.vpn if link.site and link.site in sites and sites[link.site].takes()]
     return found | {names.vpn_link(link.id) for link in tied}
 
 

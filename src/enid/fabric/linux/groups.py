@@ -1,97 +1,137 @@
-"""Security groups in the kernel: a chain per group and direction, and one per combination of groups ports carry. Pure.
+"""Security groups in the kernel: sets that hold their rules, and chains of what allows. Pure.
 
-A group's chain decides "allowed" or falls through; a combination's chain asks its groups in turn and drops what none
-allowed. Allowed by egress means on to the receiver's gate; allowed by ingress means accepted.
+A port's groups are its *combination*. Each combination has a chain per direction, and in it, for each group, one rule per
+:class:`Feature`: a way the group's rules can match. Most of what a group says is elements of a set; its rules change
+without touching a chain, unless they match in a way they never did before. Egress that is allowed returns, and the
+receiver's gate follows; ingress that is allowed is accepted.
+
+There are no chains per group to jump to, and ports are mapped to their combination's number rather than to a chain: the
+kernel walks through everything reachable whenever a jump is added.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from enid.fabric.linux.boxes import cidr_keys, reference_keys
-from enid.fabric.linux.names import TABLE, combination_chain, group_chain, group_set, members, reference_set
-from enid.fabric.linux.ruleset import ADMIT
+from enid.fabric.linux.names import TABLE, combination, combination_chain, group_set, members, reference_set
 from enid.netlink import expressions as nft
-from enid.netlink.nftables import IPV4, IPV6, PROTOCOL, SERVICE, Data, Key, Set, add_chain, add_rule, add_set
+from enid.netlink.nftables import (
+    GOTO,
+    IPV4,
+    IPV6,
+    JUMP,
+    PROTOCOL,
+    SERVICE,
+    Data,
+    Key,
+    Set,
+    Verdict,
+    add_chain,
+    add_rule,
+    insert_rule,
+)
 from enid.topology.records import Rule, SecurityGroup
 
 INGRESS, EGRESS = "ingress", "egress"
 DIRECTIONS = (INGRESS, EGRESS)
-_ALLOW = {INGRESS: nft.accept(), EGRESS: nft.goto(ADMIT)}
 _ADDRESS = {4: IPV4, 6: IPV6}
 _WORDS = {4: 1, 6: 4}
 """How many registers an address takes."""
+_ICMP = {4: 1, 6: 58}
 
 Element = tuple[tuple[str, Key], Data]
 
 
-def _far_end(direction: str, version: int) -> bytes:
-    """The address the rules of a direction speak of."""
-    return nft.source(version) if direction == INGRESS else nft.destination(version)
+class Feature(NamedTuple):
+    """A way a group's rules match; ``referenced`` is the group referred to, or empty for rules with a block."""
+
+    direction: str
+    version: int
+    icmp: bool
+    referenced: str
 
 
-def _ports(version: int, word: int) -> Iterator[tuple[bytes, bytes]]:
-    """What a rule's protocol and ports mean, loaded from the key's ``word``-th register on: an ICMP packet's type and
-    code stand where others have their source port."""
-    protocol = nft.l4proto(nft.FIELD + word)
-    yield nft.icmp(version), protocol + nft.sport(nft.FIELD + word + 1)
-    yield nft.icmp(version, wanted=False), protocol + nft.dport(nft.FIELD + word + 1)
+def members_set(group: str, version: int) -> Set:
+    """The addresses of the ports that carry the group."""
+    return Set(members(group, version), (_ADDRESS[version],))
 
 
-def structure(group: str) -> list[bytes]:
-    """The sets and chains of a group, before any rule."""
-    messages = [add_set(TABLE, Set(members(group, version), (_ADDRESS[version],))) for version in (4, 6)]
-    for direction in DIRECTIONS:
-        chain = group_chain(group, direction)
-        messages.append(add_chain(TABLE, chain))
-        for version in (4, 6):
-            name = group_set(group, direction, version)
-            messages.append(add_set(TABLE, Set(name, (_ADDRESS[version], PROTOCOL, SERVICE), interval=True)))
-            for condition, ports in _ports(version, _WORDS[version]):
-                match = (nft.version(version), condition, _far_end(direction, version), ports, nft.lookup(name))
-                messages.append(add_rule(TABLE, chain, *match, _ALLOW[direction]))
-    return messages
+def rules(group: SecurityGroup, direction: str) -> tuple[Rule, ...]:
+    return group.ingress if direction == INGRESS else group.egress
 
 
-def reference(group: str, direction: str, referenced: str) -> list[bytes]:
-    """The rules of a group that speak of the members of another, whose structure is there."""
-    chain, name = group_chain(group, direction), reference_set(group, direction, referenced)
-    messages = [add_set(TABLE, Set(name, (PROTOCOL, SERVICE), interval=True))]
-    for version in (4, 6):
-        member = nft.version(version) + _far_end(direction, version) + nft.lookup(members(referenced, version))
-        for condition, ports in _ports(version, 0):
-            messages.append(add_rule(TABLE, chain, member, condition, ports, nft.lookup(name), _ALLOW[direction]))
-    return messages
+def features(group: SecurityGroup) -> set[Feature]:
+    """The ways the group's rules match."""
+    return {
+        Feature(direction, version, icmp, rule.group)
+        for direction in DIRECTIONS
+        for rule in rules(group, direction)
+        for version, icmp in _packets(rule)
+    }
 
 
-def combination(groups: Sequence[str]) -> list[bytes]:
-    """The chains of ports that carry exactly ``groups``."""
+def _packets(rule: Rule) -> Iterator[tuple[int, bool]]:
+    """The kinds of packets a rule can match: (IP version, is it ICMP)."""
+    versions = (4, 6) if rule.group else (6 if ":" in rule.cidr else 4,)
+    for version in versions:
+        if rule.protocol in (-1, _ICMP[version]):
+            yield version, True
+        if rule.protocol not in _ICMP.values():
+            yield version, False
+
+
+def sets(group: str, feature: Feature) -> list[Set]:
+    """The sets a feature of the group looks into."""
+    direction, version, _, referenced = feature
+    if referenced:
+        ports = Set(reference_set(group, direction, referenced), (PROTOCOL, SERVICE), interval=True)
+        return [members_set(referenced, version), ports]
+    key = (_ADDRESS[version], PROTOCOL, SERVICE)
+    return [Set(group_set(group, direction, version), key, interval=True)]
+
+
+def allow(groups: Sequence[str], group: str, feature: Feature) -> bytes:
+    """The rule of a feature of ``group`` in the chain of a combination that has it; before the chain's last."""
+    direction, version, icmp, referenced = feature
+    far_end = nft.source(version) if direction == INGRESS else nft.destination(version)
+    verdict = nft.accept() if direction == INGRESS else nft.returns()
+    place = nft.FIELD if referenced else nft.FIELD + _WORDS[version]
+    # An ICMP packet's type and code stand where others have their source port.
+    ports = nft.l4proto(place) + (nft.sport(place + 1) if icmp else nft.dport(place + 1))
+    if referenced:
+        member = far_end + nft.lookup(members(referenced, version))
+        match = member + nft.icmp(version, icmp) + ports + nft.lookup(reference_set(group, direction, referenced))
+    else:
+        match = nft.icmp(version, icmp) + far_end + ports + nft.lookup(group_set(group, direction, version))
+    return insert_rule(TABLE, combination_chain(groups, direction), nft.version(version), match, verdict)
+
+
+def chains(groups: Sequence[str]) -> list[bytes]:
+    """The chains of a combination, which allow nothing yet."""
     messages = []
     for direction in DIRECTIONS:
         chain = combination_chain(groups, direction)
         messages.append(add_chain(TABLE, chain))
-        messages += [add_rule(TABLE, chain, nft.jump(group_chain(group, direction))) for group in groups]
         messages.append(add_rule(TABLE, chain, nft.count(f"{direction}_denied"), nft.drop()))
     return messages
 
 
-def _rules(group: SecurityGroup) -> Iterator[tuple[str, tuple[Rule, ...]]]:
-    yield INGRESS, group.ingress
-    yield EGRESS, group.egress
-
-
-def references(group: SecurityGroup) -> set[tuple[str, str]]:
-    """(direction, group referred to)."""
-    return {(direction, rule.group) for direction, rules in _rules(group) for rule in rules if rule.group}
+def dispatch(groups: Sequence[str]) -> Iterator[Element]:
+    """From the combination's number to its chains."""
+    number = Key(combination(groups))
+    yield (EGRESS, number), Verdict(JUMP, combination_chain(groups, EGRESS))
+    yield (INGRESS, number), Verdict(GOTO, combination_chain(groups, INGRESS))
 
 
 def elements(group: SecurityGroup) -> Iterator[Element]:
     """The elements that are the group's rules."""
-    for direction, rules in _rules(group):
+    for direction in DIRECTIONS:
+        said = rules(group, direction)
         for version in (4, 6):
             name = group_set(group.id, direction, version)
-            yield from (((name, key), b"") for key in cidr_keys(rules, version))
-    for direction, referenced in references(group):
-        name = reference_set(group.id, direction, referenced)
-        rules = group.ingress if direction == INGRESS else group.egress
-        yield from (((name, key), b"") for key in reference_keys(rules, referenced))
+            yield from (((name, key), b"") for key in cidr_keys(said, version))
+        for referenced in {rule.group for rule in said} - {""}:
+            name = reference_set(group.id, direction, referenced)
+            yield from (((name, key), b"") for key in reference_keys(said, referenced))

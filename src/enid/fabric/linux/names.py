@@ -63,6 +63,11 @@ def mac(*what: str) -> str:
     return "02:" + ":".join(digest[place : place + 2] for place in range(0, 10, 2))
 
 
+def wire_mac(upper_name: str, end: str) -> str:
+    """The MAC of a wire's ``upper`` or ``lower`` end; a wire is known by the upper end's name."""
+    return mac(upper_name, end)
+
+
 def mark(route_table_id: str) -> int:
     """A route table's packet mark and kernel table: far above the reserved ones, below :data:`TRANSIT`."""
     return int(_digest(route_table_id, 8), 16) & 0x3FFFFFFF | 0x40000000
@@ -77,19 +82,19 @@ def members(group: str, version: int) -> str:
     return f"members{version}_{_word(group)}"
 
 
-def group_chain(group: str, direction: str) -> str:
-    """``direction`` is ``ingress`` or ``egress``."""
-    return f"{direction}_{_word(group)}"
-
-
 def group_set(group: str, direction: str, version: int) -> str:
-    """A group's CIDR rules."""
+    """A group's rules with a block; ``direction`` is ``ingress`` or ``egress``."""
     return f"{direction}{version}_{_word(group)}"
 
 
 def reference_set(group: str, direction: str, referenced: str) -> str:
     """The protocols and ports a group allows the members of another."""
     return f"{direction}_{_word(group)}_{_word(referenced)}"
+
+
+def combination(groups: Sequence[str]) -> bytes:
+    """The number of a combination of groups, as a map holds it. Small numbers are for gateways."""
+    return (int(_digest(",".join(groups), 8), 16) | 0x80000000).to_bytes(4, "little")
 
 
 def combination_chain(groups: Sequence[str], direction: str) -> str:

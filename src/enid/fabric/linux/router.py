@@ -60,9 +60,12 @@ class Router:
         self._elements: Cells[tuple[str, Key], Data] = Cells()
         self._skeleton: list[bytes] = []
         self._structure: list[bytes] = []
-        self._known_groups: set[str] = set()
-        self._known_references: set[tuple[str, str, str]] = set()
-        self._known_combinations: set[tuple[str, ...]] = set()
+        self._sets: set[str] = set()
+        self._features: defaultdict[str, set[groups.Feature]] = defaultdict(set)
+        self._combinations: dict[tuple[str, ...], int] = {}
+        """Those that have chains, with how many ports carry them."""
+        self._carrying: defaultdict[str, list[tuple[str, ...]]] = defaultdict(list)
+        """Group → the combinations it is part of."""
         self._translates = False
         self._users: Counter[str] = Counter()
         self._inside: set[str] = set()
@@ -99,11 +102,11 @@ class Router:
             changes = [Change(None, record) for record in records]
             here = [port for port in (change.new for change in changes) if isinstance(port, Port) and self._here(port)]
             kept = plugs.adoptable(self.node, here, self._guest, self._counts) | set(wires)
+            delivered = set(self.node.routes.held)
             self.node.delete_links([name for name in self.node.links if name not in kept])
             counters = self.drops()
             failures = self._plug([change for change in changes if isinstance(change.new, Port)])
             carried = [change for change in changes if change.key not in failures]
-            delivered = set(self.node.routes.held)
             self._stage(carried, wires)
             self._skeleton = skeleton(counters)
             failures |= self._settle(everything=True)
@@ -214,26 +217,33 @@ class Router:
             self._translates = vpc.internet
 
     def _announce_group(self, group: SecurityGroup) -> None:
-        self._know_group(group.id)
-        for direction, referenced in groups.references(group):
-            self._know_group(referenced)
-            if (group.id, direction, referenced) not in self._known_references:
-                self._known_references.add((group.id, direction, referenced))
-                self._structure += groups.reference(group.id, direction, referenced)
         self._groups[group.id] = group
+        for feature in groups.features(group) - self._features[group.id]:
+            self._features[group.id].add(feature)
+            self._know_sets(groups.sets(group.id, feature))
+            self._structure += [groups.allow(carried, group.id, feature) for carried in self._carrying[group.id]]
         self._elements.announce(groups.elements(group))
 
-    def _know_group(self, group: str) -> None:
-        if group not in self._known_groups:
-            self._known_groups.add(group)
-            self._structure += groups.structure(group)
+    def _know_sets(self, wanted: Iterable[nftables.Set]) -> None:
+        for declared in wanted:
+            if declared.name not in self._sets:
+                self._sets.add(declared.name)
+                self._structure.append(nftables.add_set(names.TABLE, declared))
 
     def _know_combination(self, combination: tuple[str, ...]) -> None:
+        if combination in self._combinations:
+            return
+        self._combinations[combination] = 0
+        self._structure += groups.chains(combination)
         for group in combination:
-            self._know_group(group)
-        if combination not in self._known_combinations:
-            self._known_combinations.add(combination)
-            self._structure += groups.combination(combination)
+            self._carrying[group].append(combination)
+            self._structure += [groups.allow(combination, group, feature) for feature in self._features[group]]
+        self._elements.announce(groups.dispatch(combination))
+
+    def _announce_membership(self, port: Port) -> None:
+        versions = {address.version for address in port.addresses}
+        self._know_sets(groups.members_set(group, version) for group in port.groups for version in versions)
+        self._elements.announce(elements.membership(port))
 
     def _withdraw(self, port: Port, new: Record | None) -> set[str]:
         """Route tables this concerns are answered."""
@@ -242,6 +252,7 @@ class Router:
         if not self._here(port):
             return set(self._targeting[port.id])
         self._users[port.route_table_id] -= 1
+        self._combinations[port.groups] -= 1
         self._elements.withdraw(key for key, _ in elements.plug(port))
         self.node.routes.withdraw((MAIN, routing.host(address)) for address in port.addresses)
         name = names.port_link(port.attachment_id)
@@ -255,13 +266,12 @@ class Router:
 
     def _announce(self, port: Port) -> set[str]:
         self.ports[port.id] = port
-        for group in port.groups:
-            self._know_group(group)
-        self._elements.announce(elements.membership(port))
+        self._announce_membership(port)
         if self._here(port):
             device = self._device(port)
             self._users[port.route_table_id] += 1
             self._know_combination(port.groups)
+            self._combinations[port.groups] += 1
             self._elements.announce(elements.plug(port))
             self.node.neighbours.announce(((device, address), port.mac) for address in port.addresses)
             self.node.routes.announce(
@@ -387,29 +397,27 @@ class Router:
         conntrack.forget(self.node.netfilter, private, public)
 
     def _garbage(self) -> int:
-        carried = {port.groups for port in self.ports.values()} if len(self._known_combinations) > _GARBAGE else set()
-        unused = len(self._known_combinations) - len(carried) if carried else 0
-        return max(unused, len(self._known_groups) - len(self._groups))
+        unused = sum(1 for ports in self._combinations.values() if not ports)
+        return unused + len(self._features.keys() - self._groups.keys())
 
     def _rewrite(self) -> None:
         """The table anew, from the records, with the same elements."""
-        counters = self.drops()
-        self._known_groups.clear()
-        self._known_references.clear()
-        self._known_combinations.clear()
+        self._skeleton = skeleton(self.drops())
+        self._sets.clear()
+        self._features.clear()
+        self._combinations.clear()
+        self._carrying.clear()
         self._elements = Cells()
         self._translates = False
         for group in self._groups.values():
             self._announce_group(group)
         for port in self.ports.values():
-            for name in port.groups:
-                self._know_group(name)
-            self._elements.announce(elements.membership(port))
+            self._announce_membership(port)
             if self._here(port):
                 self._know_combination(port.groups)
+                self._combinations[port.groups] += 1
                 self._elements.announce(elements.plug(port))
         self._announce_vpc()
-        self._skeleton = skeleton(counters)
         self._commit()
 
     def drops(self) -> Mapping[str, int]:
@@ -424,7 +432,7 @@ class Router:
 def _vpc_elements(vpc: Vpc, links: Iterable[str]) -> Iterator[groups.Element]:
     yield from elements.blocks(vpc.blocks)
     for link in links:
-        yield from elements.internet() if link == names.INTERNET else elements.vpn(link)
+        yield from elements.gateway(link, vpc.id)
 
 
 def wires(vpc: Vpc) -> set[str]:

@@ -1,8 +1,8 @@
 """The fixed part of a VPC's nftables table: its chains, sets and counters. Pure.
 
-A packet's way: ``source`` (is the sender who it says?) → conntrack → ``forward``: a tracked flow passes, a new one goes
-through the sender's egress gate, then through ``admit``, the receiver's ingress gate. What varies with ports and groups
-is in sets and maps (:mod:`ports`) and in the chains of groups (:mod:`groups`).
+A packet's way: ``source`` (is the sender who it says?) → conntrack → ``forward``: a tracked flow passes, a ``new`` one
+goes through the sender's egress gate, then through the receiver's ingress gate. What varies with ports and groups is
+in sets and maps (:mod:`ports`) and in the chains of groups (:mod:`groups`).
 """
 
 from __future__ import annotations
@@ -13,21 +13,29 @@ from enid.fabric.linux.names import INTERNET, TABLE, TRANSIT
 from enid.netlink import expressions as nft
 from enid.netlink.nftables import (
     ACCEPT,
+    CATCH_ALL,
     DROP,
+    ETHER,
     FORWARD,
+    GOTO,
     IFNAME,
     INPUT,
     IPV4,
     IPV6,
+    JUMP,
     MARK,
     OUTPUT,
     POSTROUTING,
     PREROUTING,
     VERDICT,
+    Data,
+    Key,
     Set,
+    Verdict,
     add_base_chain,
     add_chain,
     add_counter,
+    add_elements,
     add_rule,
     add_set,
     add_table,
@@ -38,7 +46,7 @@ from enid.netlink.nftables import (
 )
 
 DROPS = {
-    "spoof": "the source address is not the sender's",
+    "spoof": "the source address or MAC is not the sender's",
     "invalid": "the packet belongs to no flow and begins none",
     "egress_denied": "no security group of the sender allows it",
     "ingress_denied": "no security group of the receiver allows it",
@@ -53,19 +61,23 @@ SETS = (
     Set("spoof4", (IFNAME, IPV4), MARK),
     Set("spoof6", (IFNAME, IPV6), MARK),
     Set("unchecked", (IFNAME,), MARK),
+    Set("macs", (IFNAME, ETHER)),
     Set("outside", (IFNAME,)),
     Set("blocks4", (IPV4,), interval=True),
     Set("blocks6", (IPV6,), interval=True),
-    Set("egress", (IFNAME,), VERDICT),
-    Set("ingress", (IFNAME,), VERDICT),
+    Set("combination", (IFNAME,), MARK),
+    Set("egress", (MARK,), VERDICT),
+    Set("ingress", (MARK,), VERDICT),
     Set("public", (IPV4,)),
     Set("public_of", (IPV4,), IPV4),
     Set("private_of", (IPV4,), IPV4),
 )
 """``spoof``: who may send from what, and the mark of its route table. ``unchecked``: the same for ports whose source
-check is off. ``outside``: the links to gateways. ``blocks``: the VPC's. ``public``: private addresses that have one."""
+check is off. ``macs``: the MAC behind each link. ``outside``: the links to gateways. ``blocks``: the VPC's. ``public``: private addresses that have one.
+``combination``: the number of the groups a link's port carries; ``egress`` and ``ingress``: the chains of a number."""
 
-FROM_INTERNET, TO_INTERNET, FROM_VPN, ADMIT = "from_internet", "to_internet", "from_vpn", "admit"
+VIA_INTERNET, VIA_VPN = (number.to_bytes(4, "little") for number in (1, 2))
+"""Gateways in place of a combination."""
 _ICMP_UNREACHABLE = {4: (3, (0, 1)), 6: (1, (0, 3))}
 _NEIGHBOUR_DISCOVERY = (135, 136)
 _LINK_LOCAL = bytes.fromhex("fe80") + bytes(14)
@@ -125,40 +137,72 @@ def _forward() -> list[bytes]:
         add_base_chain(TABLE, "forward", "filter", FORWARD, 0, DROP),
         _rule("forward", nft.mark(TRANSIT), nft.goto("transit")),
         _rule("forward", nft.ct_status(nft.CONFIRMED), nft.accept()),
-        _rule("forward", nft.ct_state(nft.INVALID), _drop("invalid")),
-        _rule("forward", nft.iifname(), nft.lookup_verdict("egress")),
-        _rule("forward", _drop("egress_denied")),
+        _rule("forward", nft.goto("new")),
+        _rule("new", nft.ct_state(nft.INVALID), _drop("invalid")),
+        # Only new flows: nothing is ever sent to a MAC that was learnt, so a forged one gains nothing, and looking at
+        # every packet's costs a tenth of the router.
+        _rule("new", nft.iifname(), nft.ether_source(nft.FIELD + 4), nft.lookup_missing("macs"), _drop("spoof")),
+        # A chain of "egress" returns if it allows. What no map knows meets the catch-all elements.
+        _rule("new", nft.iifname(), nft.lookup_value("combination"), nft.lookup_verdict("egress")),
+        _rule("new", nft.oifname(), nft.lookup_value("combination"), nft.lookup_verdict("ingress")),
     ]
+
+
+def _unknown() -> list[bytes]:
+    """What is in no map must be dropped too, not fall through a gate: 0 stands for it."""
+    chains = [message for name in ("egress", "ingress") for message in _deny(name)]
+    gates: list[tuple[str, list[tuple[Key, Data]]]] = [
+        ("combination", [(CATCH_ALL, bytes(4))]),
+        (
+            "egress",
+            [
+                (CATCH_ALL, Verdict(GOTO, "egress_denied")),
+                (Key(VIA_INTERNET), Verdict(JUMP, "from_internet")),
+                (Key(VIA_VPN), Verdict(JUMP, "from_vpn")),
+            ],
+        ),
+        (
+            "ingress",
+            [
+                (CATCH_ALL, Verdict(GOTO, "ingress_denied")),
+                (Key(VIA_INTERNET), Verdict(GOTO, "to_internet")),
+                (Key(VIA_VPN), Verdict(ACCEPT)),
+            ],
+        ),
+    ]
+    return chains + [message for name, elements in gates for message in add_elements(TABLE, name, elements)]
+
+
+def _deny(direction: str) -> list[bytes]:
+    chain = f"{direction}_denied"
+    return [add_chain(TABLE, chain), _rule(chain, _drop(chain))]
 
 
 def _transit() -> list[bytes]:
     """What an appliance passes on. It may be the second passage of a flow the first one confirmed, and must be gated
     again; unless it answers that flow, or the flow began here (conntrack mark 1)."""
     return [
-        _rule("transit", nft.ct_state(nft.INVALID), _drop("invalid")),
         _rule("transit", nft.ct_state(nft.RELATED), nft.accept()),
         _rule("transit", nft.ct_status(nft.CONFIRMED), nft.ct_reply(), nft.accept()),
         _rule("transit", nft.ct_status(nft.CONFIRMED), nft.ct_mark(1), nft.accept()),
         _rule("transit", nft.ct_state(nft.NEW), nft.set_ct_mark(1)),
-        _rule("transit", nft.iifname(), nft.lookup_verdict("egress")),
-        _rule("transit", _drop("egress_denied")),
+        _rule("transit", nft.goto("new")),
     ]
 
 
 def _gateways() -> list[bytes]:
-    inside = {v: nft.version(v) + nft.destination(v) + nft.lookup(f"blocks{v}") + nft.goto(ADMIT) for v in (4, 6)}
+    """What stands in place of security groups at the links to the internet and to VPNs."""
+    inside = {v: nft.version(v) + nft.destination(v) + nft.lookup(f"blocks{v}") + nft.returns() for v in (4, 6)}
     return [
-        _rule(FROM_INTERNET, nft.version(4), nft.ct_status(nft.DST_NAT), nft.goto(ADMIT)),
-        _rule(FROM_INTERNET, inside[6]),
-        _rule(FROM_INTERNET, _drop("no_public_address")),
-        _rule(TO_INTERNET, nft.version(4), nft.source(4), nft.lookup("public"), nft.accept()),
-        _rule(TO_INTERNET, nft.version(6), nft.source(6), nft.lookup("blocks6"), nft.accept()),
-        _rule(TO_INTERNET, _drop("no_public_address")),
-        _rule(FROM_VPN, inside[4]),
-        _rule(FROM_VPN, inside[6]),
-        _rule(FROM_VPN, _drop("between_gateways")),
-        _rule(ADMIT, nft.oifname(), nft.lookup_verdict("ingress")),
-        _rule(ADMIT, _drop("ingress_denied")),
+        _rule("from_internet", nft.version(4), nft.ct_status(nft.DST_NAT), nft.returns()),
+        _rule("from_internet", inside[6]),
+        _rule("from_internet", _drop("no_public_address")),
+        _rule("to_internet", nft.version(4), nft.source(4), nft.lookup("public"), nft.accept()),
+        _rule("to_internet", nft.version(6), nft.source(6), nft.lookup("blocks6"), nft.accept()),
+        _rule("to_internet", _drop("no_public_address")),
+        _rule("from_vpn", inside[4]),
+        _rule("from_vpn", inside[6]),
+        _rule("from_vpn", _drop("between_gateways")),
     ]
 
 
@@ -185,7 +229,7 @@ def skeleton(counters: Mapping[str, int]) -> list[bytes]:
 
     ``counters``: what the drop counters start from.
     """
-    chains = ("transit", FROM_INTERNET, TO_INTERNET, FROM_VPN, ADMIT)
+    chains = ("new", "transit", "from_internet", "to_internet", "from_vpn")
     return [
         add_table(TABLE),
         delete_table(TABLE),
@@ -198,6 +242,7 @@ def skeleton(counters: Mapping[str, int]) -> list[bytes]:
         *_transit(),
         *_gateways(),
         *_router(),
+        *_unknown(),
     ]
 
 

@@ -24,6 +24,8 @@ class SitePlace:
     def __init__(self, site: Site, path: Path, counts: Counter[str]) -> None:
         self.site = site
         self.node = Node(path, counts, END_SETTINGS)
+        self.closed = False
+        """It is going: VPCs shall not use it any more."""
 
     def join(self, internet: Internet) -> None:
         """Its public address, known to the internet."""
@@ -42,6 +44,10 @@ class SitePlace:
         old, self.site = self.site, site
         gone = [end for end in (old.public_ip, old.host_ip) if end is not None]
         self.node.addresses.withdraw(map(ip_interface, gone))
+
+    def takes(self) -> bool:
+        """VPN connections can end here."""
+        return self.site.network is not None and not self.closed
 
     def tie(self, router: Node, vpc: Vpc, connection_id: str) -> None:
         """A VPN connection to a VPC: the VPC's blocks lie behind it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 
-from enid.fabric.linux.names import LOWER, UPPER, mac
+from enid.fabric.linux.names import LOWER, UPPER, wire_mac
 from enid.fabric.linux.node import Node
 from enid.netlink import links
 
@@ -23,8 +23,8 @@ def join(upper: Node, upper_name: str, lower: Node, lower_name: str) -> None:
     if not _joined(upper, upper_name, lower, lower_name):
         part(upper, upper_name, lower, lower_name)
         _make(upper, upper_name, lower, lower_name)
-    upper.neighbours.announce(_neighbours(upper.links[upper_name], LOWER, _lower_mac(upper_name)))
-    lower.neighbours.announce(_neighbours(lower.links[lower_name], UPPER, _upper_mac(upper_name)))
+    upper.neighbours.announce(_neighbours(upper.links[upper_name], LOWER, wire_mac(upper_name, "lower")))
+    lower.neighbours.announce(_neighbours(lower.links[lower_name], UPPER, wire_mac(upper_name, "upper")))
 
 
 def part(upper: Node, upper_name: str, lower: Node | None, lower_name: str) -> None:
@@ -32,14 +32,6 @@ def part(upper: Node, upper_name: str, lower: Node | None, lower_name: str) -> N
     if lower is not None:
         lower.delete_links([lower_name])
     upper.delete_links([upper_name])
-
-
-def _upper_mac(name: str) -> str:
-    return mac(name, "upper")
-
-
-def _lower_mac(name: str) -> str:
-    return mac(name, "lower")
 
 
 def _neighbours(device: int, hops: dict[int, IPv4Address | IPv6Address], far: str) -> Iterator[Neighbour]:
@@ -62,10 +54,10 @@ def _make(upper: Node, upper_name: str, lower: Node, lower_name: str) -> None:
         links.new_veth(
             lower_name,
             index=index,
-            mac=_lower_mac(upper_name),
+            mac=wire_mac(upper_name, "lower"),
             mtu=WIRE_MTU,
             peer_name=upper_name,
-            peer_mac=_upper_mac(upper_name),
+            peer_mac=wire_mac(upper_name, "upper"),
             peer_mtu=WIRE_MTU,
             peer_namespace=upper.namespace,
         )

@@ -57,10 +57,8 @@ def _publish(lab: Lab, interface: str, address: str) -> str:
 
 
 def attach(lab: Lab, floating: Floating, machine: Machine) -> None:
-    """Plug it into a server and wait until it is."""
-    lab.cloud.ec2.attach_network_interface(
-        NetworkInterfaceId=floating.id, InstanceId=machine.id, DeviceIndex=DEVICE_INDEX
-    )
+    """Plug it into a server, as soon as it is free, and wait until it is."""
+    until(lambda: _accepted(lab, floating, machine), f"{floating.id} to be available")
 
     def attached() -> bool:
         return bool(lab.cloud.network_interface(floating.id)["Attachment"]["Status"] == "attached")
@@ -68,11 +66,23 @@ def attach(lab: Lab, floating: Floating, machine: Machine) -> None:
     until(attached, f"{floating.id} to be attached to {machine.server.name}")
 
 
+def _accepted(lab: Lab, floating: Floating, machine: Machine) -> bool:
+    """As automation does it: an interface on its way out of a server is refused, so try again."""
+    said = lab.cloud.refusal(
+        "attach_network_interface",
+        NetworkInterfaceId=floating.id,
+        InstanceId=machine.id,
+        DeviceIndex=DEVICE_INDEX,
+    )
+    if said and "in use" not in said:
+        raise RuntimeError(f"{floating.id} was not attached: {said}")
+    return not said
+
+
 def detach(lab: Lab, floating: Floating, *, force: bool) -> None:
-    """Unplug it from wherever it is and wait until it is free."""
+    """Unplug it from wherever it is."""
     attachment = lab.cloud.network_interface(floating.id)["Attachment"]["AttachmentId"]
     lab.cloud.ec2.detach_network_interface(AttachmentId=attachment, Force=force)
-    until(lambda: lab.cloud.network_interface(floating.id)["Status"] == "available", f"{floating.id} to be available")
 
 
 def identity(lab: Lab, floating: Floating) -> dict[str, Any]:

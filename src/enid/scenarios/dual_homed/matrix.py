@@ -13,6 +13,7 @@ from enid.scenarios.dual_homed import plan
 from enid.scenarios.dual_homed.floating import DEVICE_INDEX, Floating
 from enid.scenarios.dual_homed.servers import Machines
 from enid.scenarios.lab import Lab
+from enid.scenarios.report import Check
 from enid.scenarios.vantage import Vantage
 
 SILENCE = 0.7
@@ -22,6 +23,8 @@ BURST = 40
 
 QUIET = 0.1
 """Seconds without a packet after which a burst is over."""
+STRAY = 3
+"""Packets any machine may send by itself, such as an ARP request to renew what it knows of its gateway."""
 
 Look = Callable[[Vantage], dict[str, Any]]
 
@@ -48,10 +51,6 @@ def prove(lab: Lab, machines: Machines, floating: Floating) -> None:
         seen = list(pool.map(lambda row: row.look(lab.vantages[row.source]), rows))
     outcomes = [_judge(lab, row, got) for row, got in zip(rows, seen, strict=True)]
     lab.report.table(("from", "to", "", "promised", "seen", "model"), outcomes)
-    kept = sum(kept for kept, _ in outcomes)
-    lab.report.check(
-        "every connection ends as promised, and as the model says", kept == len(rows), f"{kept} of {len(rows)}"
-    )
 
 
 def _rows(machines: Machines, floating: Floating) -> Iterator[Row]:
@@ -108,7 +107,7 @@ def ssh(key_file: str, host: str, command: str) -> list[str]:
     return ["ssh", "-F", "none", "-i", key_file, *given, f"root@{host}", command]
 
 
-def _judge(lab: Lab, row: Row, got: dict[str, Any]) -> tuple[bool, list[str]]:
+def _judge(lab: Lab, row: Row, got: dict[str, Any]) -> tuple[Check, list[str]]:
     verdict = lab.reach(*row.question)
     answered = got["outcome"] == "open"
     kept = (answered and got["said"].startswith(row.answer)) if row.answer else not answered
@@ -117,7 +116,8 @@ def _judge(lab: Lab, row: Row, got: dict[str, Any]) -> tuple[bool, list[str]]:
     seen = f"“{got['said']}”" if answered else got["outcome"] if got["outcome"] != "failed" else got["said"]
     model = "reachable" if verdict.reachable else str(verdict.reason)
     _, destination, traffic = row.question
-    return kept and agrees, [row.source, f"{destination} {traffic}", row.meaning, promised, seen, model]
+    check = Check(f"{row.source} → {destination} {traffic}: {promised}", kept and agrees, f"{seen}, model: {model}")
+    return check, [row.source, f"{destination} {traffic}", row.meaning, promised, seen, model]
 
 
 # --- the way back -----------------------------------------------------------------------------------------------------
@@ -142,7 +142,7 @@ def prove_way_back(lab: Lab, machines: Machines, floating: Floating) -> None:
         others = sum(count for name, count in sent.items() if name != device)
         lab.report.check(
             f"replies to {host}:{port} leave by {device}",
-            sent[device] >= 2 * BURST and others == 0,
+            sent[device] >= BURST and others <= STRAY,
             ", ".join(f"{name} sent {count}" for name, count in sent.items()),
         )
 

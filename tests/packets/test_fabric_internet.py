@@ -1,0 +1,161 @@
+"""Public addresses: in, out, around the corner, and gone at once when they go."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import replace
+from ipaddress import IPv4Address, ip_address, ip_network
+from pathlib import Path
+
+import pytest
+from fabric_lab import EVERYWHERE, EVERYWHERE6, Lab, delivers, group, nothing_for, port, table, until, vpc
+
+from enid.topology.records import Port, Route, Site, Subnet, TargetKind
+
+pytestmark = pytest.mark.root
+
+Q, R = IPv4Address("198.18.0.5"), IPv4Address("198.18.0.6")
+OUT = table(Route(EVERYWHERE, TargetKind.INTERNET), Route(EVERYWHERE6, TargetKind.INTERNET))
+CAFE = Site("cafe", IPv4Address("198.19.0.1"))
+
+
+def public(number: int, address: IPv4Address, **changes: object) -> Port:
+    plain = port(number, **changes)
+    assert isinstance(plain.addresses[0], IPv4Address)
+    return replace(plain, public=((plain.addresses[0], address),))
+
+
+A, B = public(5, Q), port(6)
+
+
+@pytest.fixture
+def online(lab: Lab) -> Lab:
+    lab.apply(vpc(internet=True), group(), OUT, CAFE, A, B)
+    lab.site("cafe")
+    return lab
+
+
+def test_a_public_address_works_both_ways(online: Lab) -> None:
+    cafe = online.guests["site cafe"]
+    inside, outside = online.guest(A).udp(A.addresses[0], 53), cafe.udp(CAFE.public_ip, 53)
+    assert delivers(outside, inside, Q) == str(CAFE.public_ip)
+    assert delivers(inside, outside, CAFE.public_ip) == str(Q)
+    assert delivers(online.guest(A).udp(A.addresses[0]), outside, CAFE.public_ip) == str(Q)
+
+
+def test_without_a_public_address_nothing_leaves_or_enters(online: Lab) -> None:
+    outside = online.guests["site cafe"].udp(CAFE.public_ip, 53)
+    online.guest(B).udp(B.addresses[0]).sendto(b"x", (str(CAFE.public_ip), 53))
+    until(lambda: online.dropped("no_public_address") == 1, "leaving is counted")
+    assert nothing_for(outside)
+
+
+def test_a_neighbour_is_reached_by_its_public_address_and_so_am_i(online: Lab) -> None:
+    online.apply(public(6, R))
+    receiver = online.guest(B).udp(B.addresses[0], 53)
+    sender = online.guest(A).udp(A.addresses[0])
+    assert delivers(sender, receiver, R) == str(Q)
+    assert delivers(receiver, sender, Q, sender.getsockname()[1]) == str(R)
+    assert online.guest(A).pings(Q)
+
+
+def test_two_vpcs_meet_on_the_internet(online: Lab) -> None:
+    twin = vpc("vpc-0000000000000000b", internet=True)
+    far = public(5, R, instance="i-far", attachment=0x105, id="eni-far", vpc_id=twin.id, route_table_id="rtb-b")
+    far = replace(far, groups=("sg-b",))
+    online.apply(twin, replace(OUT, id="rtb-b", vpc_id=twin.id), group("sg-b", owner=twin.id), far)
+    receiver = online.guest(far).udp(far.addresses[0], 53)
+    assert delivers(online.guest(A).udp(A.addresses[0]), receiver, R) == str(Q)
+
+
+def test_an_unassociated_address_is_silent(online: Lab) -> None:
+    cafe = online.guests["site cafe"].udp(CAFE.public_ip)
+    cafe.connect((str(R), 53))
+    cafe.send(b"x")
+    delivers(online.guests["site cafe"].udp(CAFE.public_ip), online.guest(A).udp(A.addresses[0], 53), Q)
+    cafe.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        cafe.recv(10)
+
+
+def test_a_public_address_that_moves_takes_running_flows_away_from_its_old_holder(online: Lab) -> None:
+    outside = online.guests["site cafe"].udp(CAFE.public_ip, 53)
+    at_a, at_b = online.guest(A).udp(A.addresses[0], 53), online.guest(B).udp(B.addresses[0], 53)
+    delivers(outside, at_a, Q)
+    delivers(at_a, outside, CAFE.public_ip)
+    online.apply(port(5), public(6, Q))
+    delivers(outside, at_b, Q)
+    at_a.sendto(b"x", (str(CAFE.public_ip), 53))
+    until(lambda: online.dropped("no_public_address") == 1, "A has no public address any more")
+    assert nothing_for(at_a)
+    assert nothing_for(outside)
+
+
+def test_a_gateway_that_is_detached_cuts_running_flows_and_comes_back(online: Lab) -> None:
+    outside = online.guests["site cafe"].udp(CAFE.public_ip, 53)
+    inside = online.guest(A).udp(A.addresses[0], 53)
+    delivers(outside, inside, Q)
+    online.apply(vpc(internet=False))
+    inside.sendto(b"x", (str(CAFE.public_ip), 53))
+    until(lambda: online.dropped("no_route") == 1, "no way out")
+    outside.sendto(b"x", (str(Q), 53))
+    online.apply(vpc(internet=True))
+    delivers(outside, inside, Q)
+    delivers(inside, outside, CAFE.public_ip)
+
+
+def test_ipv6_goes_out_untranslated(online: Lab) -> None:
+    twin_block = ip_network("2001:db8:100::/56")
+    twin = vpc("vpc-0000000000000000b", internet=True, blocks=(ip_network("10.9.0.0/16"), twin_block))
+    address = ip_address("2001:db8:100::5")
+    far = port(
+        5,
+        instance="i-far",
+        attachment=0x105,
+        id="eni-far",
+        vpc_id=twin.id,
+        route_table_id="rtb-b",
+        groups=("sg-b",),
+        addresses=(ip_address("10.9.1.5"), address),
+        subnet=Subnet("subnet-far", (ip_network("10.9.1.0/24"), ip_network("2001:db8:100::/64"))),
+    )
+    online.apply(twin, replace(OUT, id="rtb-b", vpc_id=twin.id), group("sg-b", owner=twin.id), far)
+    sender, receiver = online.guest(A).udp(A.addresses[1]), online.guest(far).udp(address, 53)
+    assert delivers(sender, receiver, address) == str(A.addresses[1])
+    assert delivers(receiver, sender, A.addresses[1]) == str(address)
+
+
+def test_the_internet_carries_1500_and_says_so(online: Lab) -> None:
+    guest = online.guest(A)
+    assert guest.run(f"ping -n -M do -s 1472 -c1 -W2 {CAFE.public_ip}").returncode == 0
+    assert "mtu=1500" in guest.run(f"ping -n -M do -s 1473 -c1 -W2 {CAFE.public_ip}").stdout.replace(" = ", "=")
+
+
+@pytest.fixture
+def hosted(tmp_path: Path) -> object:
+    made = Lab(tmp_path, host_route=True, public_pool="203.0.113.0/24")
+    yield made
+    made.close()
+
+
+def test_the_host_reaches_public_addresses_and_is_not_reached(hosted: Lab) -> None:
+    address = IPv4Address("203.0.113.5")
+    a = public(5, address)
+    hosted.apply(vpc(internet=True), group(), OUT, a)
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as host,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear,
+    ):
+        host.settimeout(5)
+        inside = hosted.guest(a).udp(a.addresses[0], 53)
+        source = delivers(host, inside, address)
+        inside.sendto(b"back", (source, host.getsockname()[1]))
+        assert host.recv(10) == b"back"
+        ear.bind((source, 0))
+        inside.sendto(b"hello", ear.getsockname())
+        delivers(host, inside, address)
+        assert nothing_for(ear)
+    hosted.close = lambda: None  # type: ignore[method-assign]
+    Lab.close(hosted)
+    assert not [name for name in os.listdir("/sys/class/net") if name == hosted.fabric._host_device]
