@@ -123,9 +123,8 @@ def test_associations_that_may_not_be(world: World, second_account: Account) -> 
     assert error.code == "InvalidRouteTableAssociationId.Malformed"
 
 
-def test_the_quota(call: Account, database: Any, settings: Any) -> None:
-    small = settings.model_copy(update={"quotas": settings.quotas.model_copy(update={"route_tables_per_vpc": 2})})
-    call.settings = small
+def test_the_quota(call: Account) -> None:
+    call.limit(route_tables_per_vpc=2)
     vpc = World(call).vpc
     assert call.refused("CreateRouteTable", VpcId=vpc).code == "RouteTableLimitExceeded"
 

@@ -71,6 +71,12 @@ def port(number: int, instance: str = "", attachment: int = 0, **changes: object
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
+def _local(route: RouteSocket) -> set[object]:
+    """The IPv6 addresses the kernel delivers to itself."""
+    found = [routes.parse_route(body) for body in route.dump(routes.get_routes(6))]
+    return {way.destination for way in found if way is not None and way.table == routes.LOCAL}
+
+
 class Guest:
     """A namespace that plays an instance."""
 
@@ -103,6 +109,9 @@ class Guest:
             work.append(routes.replace_route(routes.Route(EVERYWHERE, device=index, gateway=plug.subnet.gateways[0])))
             work.append(routes.replace_route(routes.Route(EVERYWHERE6, device=index, gateway=ip_address("fe80::1"))))
             assert set(route.batch(work)) == {0}
+            # The kernel makes an IPv6 address its own a moment after it acknowledged it.
+            sixes = {ip_network(address) for address in plug.addresses if address.version == 6}
+            until(lambda: sixes <= _local(route), "the guest has its IPv6 addresses")
 
     def run(self, command: str) -> subprocess.CompletedProcess[str]:
         """A shell command inside."""

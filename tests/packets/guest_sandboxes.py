@@ -121,14 +121,3 @@ def world(directory: Path) -> Iterator[Guests]:
     finally:
         guests.end_all()
         guests.sandboxes.close()
-
-
-@contextmanager
-def listening(address: str) -> Iterator[None]:
-    """An abstract Unix socket of the host's."""
-    import socket
-
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(address)
-        server.listen()
-        yield

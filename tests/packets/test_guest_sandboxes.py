@@ -304,6 +304,13 @@ class TestConfinement:
         assert bases[0] != bases[1]
         assert os.stat(f"/proc/{guests.pid(A)}").st_uid == bases[0]
 
+    def test_packaged_services_find_their_shipped_configuration(self, guests: Guests) -> None:
+        if not Path("/usr/sbin/nginx").exists():
+            pytest.skip("no nginx here")
+        guests.boot(A)
+        assert guests.run(A, "nginx").returncode == 0
+        assert "HTTP/1.1" in guests.run(A, "curl", "-sI", "http://127.0.0.1/").stdout
+
     def test_the_hosts_programs_are_roots(self, guests: Guests) -> None:
         guests.boot(A)
         assert guests.run(A, "stat", "-c", "%U %a", "/usr/bin/passwd", "/usr", "/etc").stdout.split()[0] == "root"

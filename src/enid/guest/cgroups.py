@@ -106,8 +106,7 @@ def enter(limits: Sequence[Limit]) -> tuple[str, ...]:
     """Make the cgroups and move the calling process into them; returns the paths entered."""
     entered = []
     for limit in limits:
-        with suppress(FileExistsError):
-            os.mkdir(limit.path)
+        os.makedirs(limit.path, exist_ok=True)
         for name, value in limit.values:
             _write(f"{limit.path}/{name}", value)
         _write(f"{limit.path}/cgroup.procs", "0")

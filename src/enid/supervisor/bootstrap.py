@@ -30,6 +30,8 @@ def prepare(settings: Settings) -> None:
     ):
         path.mkdir(parents=True, exist_ok=True)
         path.chmod(mode)
+    for path in (settings.state_dir, settings.run_dir):
+        _check_reachable(path, owner)
     database = Database(settings.url)
     migrate(database)
     first_account(database)
@@ -37,6 +39,17 @@ def prepare(settings: Settings) -> None:
     for directory in (settings.state_dir / "store", settings.api_socket.parent):
         for path in (directory, *directory.iterdir()):
             os.chown(path, owner, owner)
+
+
+def _check_reachable(path: Path, uid: int) -> None:
+    """:raises PermissionError: a directory above is closed to the API's user."""
+    for parent in path.resolve().parents:
+        found = parent.stat()
+        if not found.st_mode & (0o100 if found.st_uid == uid else 0o001):
+            raise PermissionError(
+                f"{path} lies in {parent}, which the API's user (uid {uid}) may not enter; "
+                "choose another place with --state-dir and --run-dir"
+            )
 
 
 def first_account(database: Database) -> None:

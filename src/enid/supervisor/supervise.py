@@ -54,7 +54,7 @@ class Supervisor:
                     enter()
                 prepare(self._settings)
                 adopt_orphans()
-                (self._settings.run_dir / "supervisor.pid").write_text(f"{os.getpid()}\n")
+                self._write_pid("supervisor", os.getpid())
                 self._start_all()
             except (OSError, RootlessError, RuntimeError) as error:
                 pipe.write(json.dumps({"error": str(error)}).encode() + b"\n")
@@ -101,8 +101,15 @@ class Supervisor:
         )
         child = Child(role, process)
         self._children[process.pid] = child
-        (self._settings.run_dir / f"{role}.pid").write_text(f"{process.pid}\n")
+        self._write_pid(role, process.pid)
         return child
+
+    def _write_pid(self, role: str, pid: int) -> None:
+        """Whole or not at all: others read it at any time."""
+        path = self._settings.run_dir / f"{role}.pid"
+        draft = path.with_suffix(".new")
+        draft.write_text(f"{pid}\n")
+        draft.replace(path)
 
     def _wait(self) -> None:
         """Sleep until a signal; reap whoever ended, adopted orphans too; start a child again."""

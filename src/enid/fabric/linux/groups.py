@@ -1,9 +1,9 @@
 """Security groups in the kernel: sets that hold their rules, and chains of what allows. Pure.
 
-A port's groups are its *combination*. Each combination has a chain per direction, and in it, for each group, one rule per
-:class:`Feature`: a way the group's rules can match. Most of what a group says is elements of a set; its rules change
-without touching a chain, unless they match in a way they never did before. Egress that is allowed returns, and the
-receiver's gate follows; ingress that is allowed is accepted.
+A port's groups are its *combination*. Each combination has a chain per direction, and in it, for each group, one rule
+per :class:`Feature`: a way the group's rules can match. Most of what a group says is elements of a set; its rules
+change without touching a chain, unless they match in a way they never did before. Egress that is allowed returns, and
+the receiver's gate follows; ingress that is allowed is accepted.
 
 There are no chains per group to jump to, and ports are mapped to their combination's number rather than to a chain: the
 kernel walks through everything reachable whenever a jump is added.

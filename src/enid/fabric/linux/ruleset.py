@@ -73,8 +73,9 @@ SETS = (
     Set("private_of", (IPV4,), IPV4),
 )
 """``spoof``: who may send from what, and the mark of its route table. ``unchecked``: the same for ports whose source
-check is off. ``macs``: the MAC behind each link. ``outside``: the links to gateways. ``blocks``: the VPC's. ``public``: private addresses that have one.
-``combination``: the number of the groups a link's port carries; ``egress`` and ``ingress``: the chains of a number."""
+check is off. ``macs``: the MAC behind each link. ``outside``: the links to gateways. ``blocks``: the VPC's.
+``public``: private addresses that have one. ``combination``: the number of the groups a link's port carries;
+``egress`` and ``ingress``: the chains of a number."""
 
 VIA_INTERNET, VIA_VPN = (number.to_bytes(4, "little") for number in (1, 2))
 """Gateways in place of a combination."""

@@ -111,7 +111,7 @@ def _launch(lab: Lab, image: str, name: str, interface: dict[str, Any], **more: 
         MinCount=1,
         MaxCount=1,
         NetworkInterfaces=[{"DeviceIndex": 0, **interface}],
-        TagSpecifications=tagged("instance", name),
+        TagSpecifications=tagged("instance", name) + tagged("network-interface", f"{name}-public"),
         **more,
     )
     return str(reservation["Instances"][0]["InstanceId"])
