@@ -99,7 +99,7 @@ def test_the_same_customer_gateway_again_is_the_same(call: Account, second_accou
 
 
 def test_a_long_asn_is_shown_as_such(call: Account) -> None:
-    shown = call("CreateCustomerGateway", Type="ipsec.1", PublicIp="198.18.0.9", BgpAsnExtended="4200000000")
+    shown = call("CreateCustomerGateway", Type="ipsec.1", PublicIp="198.18.0.9", BgpAsnExtended=4200000000)
     assert shown["CustomerGateway"]["BgpAsnExtended"] == "4200000000"
     assert "BgpAsn" not in shown["CustomerGateway"]
 
@@ -110,7 +110,7 @@ def test_a_long_asn_is_shown_as_such(call: Account) -> None:
         ({"Type": "ipsec.2", "IpAddress": "198.18.0.9"}, "InvalidParameterValue"),
         ({"Type": "ipsec.1"}, "MissingParameter"),
         ({"Type": "ipsec.1", "IpAddress": "2001:db8::1"}, "InvalidParameterValue"),
-        ({"Type": "ipsec.1", "IpAddress": "198.18.0.9", "BgpAsnExtended": "4294967296"}, "InvalidParameterValue"),
+        ({"Type": "ipsec.1", "IpAddress": "198.18.0.9", "BgpAsnExtended": 4294967296}, "InvalidParameterValue"),
         ({"Type": "ipsec.1", "CertificateArn": "arn:x"}, "UnsupportedOperation"),
     ],
 )

@@ -67,10 +67,10 @@ def _address(params: Params) -> str:
 
 
 def _asn(params: Params) -> int:
-    text = str(params.get("BgpAsnExtended") or params.get("BgpAsn") or 65000)
-    if not text.isdecimal() or not 1 <= int(text) < 2**32:
-        raise invalid_parameter_value(f"Value ({text}) for parameter bgpAsn is invalid.")
-    return int(text)
+    asn = int(params.get("BgpAsnExtended", params.get("BgpAsn", 65000)))
+    if not 1 <= asn < 2**32:
+        raise invalid_parameter_value(f"Value ({asn}) for parameter bgpAsn is invalid.")
+    return asn
 
 
 @operation("DeleteCustomerGateway")
