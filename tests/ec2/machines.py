@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from conftest import Account
 from small_network import Network
 from sqlalchemy import select, update
 
+from accounts import Account
 from enid.ec2.images import SANDBOX
 from enid.store import status
 from enid.store import tables as t

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Account
 
+from accounts import Account
 from enid.ec2 import availability_zones
 from enid.settings import Settings
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import FIRST, Account
 from test_instance_types import documented_filters
 
+from accounts import FIRST, Account
 from enid.ec2.images import OWNER_ID, SANDBOX
 
 ID = SANDBOX["ImageId"]

@@ -6,8 +6,9 @@ from base64 import b64encode
 from typing import Any
 
 import pytest
-from conftest import Account, model
 from machines import Machines
+
+from accounts import Account, model
 
 
 @pytest.fixture

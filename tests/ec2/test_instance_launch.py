@@ -7,10 +7,10 @@ from base64 import b64encode
 from ipaddress import IPv4Address
 
 import pytest
-from conftest import Account
 from machines import IMAGE, Machines
 from sqlalchemy import update
 
+from accounts import Account
 from enid.store import tables as t
 
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import Account
 from machines import IMAGE, Machines
 from sqlalchemy import update
 
+from accounts import Account
 from enid.store import tables as t
 
 Request = Callable[[Machines], dict[str, Any]]

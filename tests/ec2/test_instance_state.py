@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Account
 from machines import Machines
 from sqlalchemy import update
 
+from accounts import Account
 from enid.store import tables as t
 
 STATES = ("pending", "running", "stopping", "stopped", "shutting-down", "terminated")

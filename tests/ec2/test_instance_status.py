@@ -7,9 +7,10 @@ from base64 import b64decode
 from typing import Any
 
 import pytest
-from conftest import Account
 from machines import Machines
 from test_instance_types import documented_filters
+
+from accounts import Account
 
 
 @pytest.fixture

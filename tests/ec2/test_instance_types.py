@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Account, model
 
+from accounts import Account, model
 from enid.ec2.errors import AwsError
 from enid.ec2.instance_types import limits, table
 

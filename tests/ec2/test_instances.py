@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import Account
 from machines import Machines
 from test_instance_types import documented_filters
+
+from accounts import Account
 
 
 @pytest.fixture

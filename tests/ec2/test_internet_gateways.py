@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from conftest import FIRST, Account
 from small_network import Network
+
+from accounts import FIRST, Account
 
 
 def gateway_of(call: Account) -> str:

@@ -8,12 +8,12 @@ from base64 import b64decode, b64encode
 from pathlib import Path
 
 import pytest
-from conftest import Account
 from cryptography.hazmat.primitives import serialization as s
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from accounts import Account
 from enid.ec2.errors import AwsError
 from enid.ec2.key_pairs import _imported
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import FIRST, Account
+
+from accounts import FIRST, Account
 
 
 def entries(*blocks: str, **more: str) -> list[dict[str, str]]:

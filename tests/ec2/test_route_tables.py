@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import FIRST, Account
+
+from accounts import FIRST, Account
 
 
 class World:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import Account
 from small_network import Network
 from sqlalchemy import update
 
+from accounts import Account
 from enid.store import tables as t
 
 

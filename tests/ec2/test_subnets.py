@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import FIRST, Account
 from small_network import Network
+
+from accounts import FIRST, Account
 
 
 @pytest.fixture

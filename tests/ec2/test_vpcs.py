@@ -6,7 +6,8 @@ from ipaddress import IPv6Network
 from typing import Any
 
 import pytest
-from conftest import FIRST, Account
+
+from accounts import FIRST, Account
 
 
 def vpc_of(call: Account, cidr: str = "10.0.0.0/16", **params: Any) -> dict[str, Any]:

@@ -7,11 +7,11 @@ from typing import Any
 from xml.etree.ElementTree import fromstring
 
 import pytest
-from conftest import Account
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import insert
 
+from accounts import Account
 from enid.ec2 import vpn_tunnels
 from enid.store.tables import sites
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import Account
+
+from accounts import Account
 
 
 def vgw_of(call: Account, **params: Any) -> str:

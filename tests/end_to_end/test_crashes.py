@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import until
 from flow import Flow
+from whole_enid import until
 
 from enid import supervisor
 

@@ -270,7 +270,7 @@ def test_a_stopped_instance_takes_and_gives_interfaces_at_once(call: Any, host: 
 
 
 def test_a_change_costs_the_same_with_many_interfaces_in_the_store(call: Any, host: Host, subnet: str) -> None:
-    instance, eni = launch(call, subnet)
+    _, eni = launch(call, subnet)
     host.settle()
 
     def cost() -> int:

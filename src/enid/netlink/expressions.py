@@ -152,6 +152,11 @@ def mark(bits: int) -> bytes:
     return _meta(_META_MARK, FIRST) + _any_bit(bits)
 
 
+def meta_mark(register: int = FIRST) -> bytes:
+    """``meta mark``."""
+    return _meta(_META_MARK, register)
+
+
 def set_mark() -> bytes:
     """The packet's mark becomes what the first register holds."""
     return _expression("meta", be32(2, _META_MARK), be32(3, FIRST))

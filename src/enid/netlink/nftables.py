@@ -50,8 +50,7 @@ MARK = Type(19, 4)
 IFNAME = Type(41, 16)
 VERDICT = Type(0xFFFFFF00, 16)
 
-_HOST_ENDIAN_DATA = attribute(13, bytes((1, 4, 1, 0, 0, 0)))
-"""A note to the ``nft`` program, which prints marks byte-swapped without it."""
+_HOST_ENDIAN = (MARK, IFNAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +155,7 @@ def add_set(table: str, declared: Set) -> bytes:
         parts.append(nested(9, nested(2, *fields)))
     if declared.data is not None:
         parts += [be32(6, declared.data.number), be32(7, declared.data.size)]
-    if declared.data is MARK:
-        parts.append(_HOST_ENDIAN_DATA)
+    parts.append(attribute(13, _byte_order(0, declared.key) + _byte_order(1, (declared.data,))))
     return _message(
         _NEWSET,
         CREATE,
@@ -169,6 +167,11 @@ def add_set(table: str, declared: Set) -> bytes:
         be32(10, 1),
         *parts,
     )
+
+
+def _byte_order(kind: int, types: tuple[Type | None, ...]) -> bytes:
+    """A note to the ``nft`` program, which prints some values garbled without it: the key's (0) or the data's (1) order."""
+    return bytes((kind, 4, 1 if types[0] in _HOST_ENDIAN and len(types) == 1 else 2, 0, 0, 0))
 
 
 def delete_set(table: str, name: str) -> bytes:

@@ -144,8 +144,11 @@ def _forward() -> list[bytes]:
         # every packet's costs a tenth of the router.
         _rule("new", nft.iifname(), nft.ether_source(nft.FIELD + 4), nft.lookup_missing("macs"), _drop("spoof")),
         # A chain of "egress" returns if it allows. What no map knows meets the catch-all elements.
-        _rule("new", nft.iifname(), nft.lookup_value("combination"), nft.lookup_verdict("egress")),
-        _rule("new", nft.oifname(), nft.lookup_value("combination"), nft.lookup_verdict("ingress")),
+        # The route is chosen by now, so the mark is free to carry the number.
+        _rule("new", nft.iifname(), nft.lookup_value("combination"), nft.set_mark()),
+        _rule("new", nft.meta_mark(), nft.lookup_verdict("egress")),
+        _rule("new", nft.oifname(), nft.lookup_value("combination"), nft.set_mark()),
+        _rule("new", nft.meta_mark(), nft.lookup_verdict("ingress")),
     ]
 
 

@@ -1,4 +1,4 @@
-"""A world of its own for each test: a fresh SQLite store, and accounts that call the registered operations.
+"""Accounts that call the registered operations on a store.
 
 An :class:`Account` does what the wire does around an operation and nothing more: it checks the parameters against
 botocore's model, runs the function in a transaction, writes the journal, and checks that the answer has the model's
@@ -7,9 +7,7 @@ shape, so that a misspelt member fails the test instead of vanishing from the XM
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -17,7 +15,7 @@ import pytest
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 from hypothesis import settings as hypothesis_settings
-from sqlalchemy import Connection, event, insert, select
+from sqlalchemy import Connection, event, select
 
 import enid.ec2.catalogue  # noqa: F401  (registers every operation)
 from enid.ec2.context import Context
@@ -26,7 +24,7 @@ from enid.ec2.registry import OPERATIONS
 from enid.settings import Settings
 from enid.store import journal
 from enid.store.database import Database
-from enid.store.tables import accounts, metadata
+from enid.store.tables import metadata
 
 hypothesis_settings.register_profile("enid", deadline=None)
 hypothesis_settings.load_profile("enid")  # a busy machine is no failure
@@ -132,30 +130,3 @@ class _Counter:
         self.account.statements += 1
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    """Default settings under ``tmp_path``."""
-    return Settings(state_dir=tmp_path / "state", run_dir=tmp_path / "run")
-
-
-@pytest.fixture
-def database(settings: Settings) -> Iterator[Database]:
-    """A fresh SQLite store with two accounts."""
-    database = Database(settings.url)
-    database.create()
-    with database.write() as db:
-        db.execute(insert(accounts), [{"id": FIRST, "created_at": ""}, {"id": SECOND, "created_at": ""}])
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def call(database: Database, settings: Settings) -> Account:
-    """The first account; see :class:`Account`."""
-    return Account(database, settings, FIRST)
-
-
-@pytest.fixture
-def second_account(database: Database, settings: Settings) -> Account:
-    """Another account on the same store: it must see nothing of the first's."""
-    return Account(database, settings, SECOND)

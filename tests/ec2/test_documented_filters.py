@@ -1,0 +1,50 @@
+"""Every filter that AWS's own model documents for an operation on networks is known here.
+
+What each one selects is tested with its resource; this test fails when a newer model documents one more.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from conftest import Account, model
+
+OPERATIONS = (
+    "DescribeAvailabilityZones",
+    "DescribeCustomerGateways",
+    "DescribeInternetGateways",
+    "DescribeManagedPrefixLists",
+    "DescribeNetworkAcls",
+    "DescribePrefixLists",
+    "DescribeRegions",
+    "DescribeRouteTables",
+    "DescribeSecurityGroupRules",
+    "DescribeSecurityGroups",
+    "DescribeSubnets",
+    "DescribeVpcs",
+    "DescribeVpnConnections",
+    "DescribeVpnGateways",
+    "GetSecurityGroupsForVpc",
+)
+
+
+def documented(operation: str) -> list[str]:
+    """The names at the head of each item of the documentation's list."""
+    shape = model("ec2").operation_model(operation).input_shape
+    assert shape is not None
+    items = re.findall(r"<li>.*?(?=<li>|</ul>)", shape.members["Filters"].documentation, flags=re.DOTALL)
+    names = [match[1] for item in items if (match := re.search(r"<code>([^<]+)</code>", item))]
+    return ["tag:Name" if name == "tag" else name for name in names]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_documented_filter_is_known(call: Account, operation: str) -> None:
+    vpc = call("CreateVpc", CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    more = {"VpcId": vpc} if operation == "GetSecurityGroupsForVpc" else {}
+    names = documented(operation)
+    assert names
+    for name in names:
+        call(operation, Filters=[{"Name": name, "Values": ["no-such-thing"]}], **more)
+    error = call.refused(operation, Filters=[{"Name": "colour", "Values": ["blue"]}], **more)
+    assert error.code == "InvalidParameterValue"
