@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from conftest import Account, model
+
+from accounts import Account, model
 
 OPERATIONS = (
     "DescribeAvailabilityZones",
