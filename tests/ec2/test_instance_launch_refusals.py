@@ -293,10 +293,10 @@ REFUSALS: list[tuple[str, Request, str, str]] = [
     ),
     # what enid does not do
     (
-        "tags for volumes",
-        _with(TagSpecifications=[{"ResourceType": "volume", "Tags": [{"Key": "a", "Value": "b"}]}]),
+        "tags for a Spot request",
+        _with(TagSpecifications=[{"ResourceType": "spot-instances-request", "Tags": [{"Key": "a", "Value": "b"}]}]),
         "UnsupportedOperation",
-        "A launch makes no resource of type 'volume' here, so it cannot be tagged.",
+        "A launch makes no resource of type 'spot-instances-request' here, so it cannot be tagged.",
     ),
     (
         "volumes",

@@ -83,18 +83,25 @@ def test_the_demo_proves_itself_and_leaves_nothing_behind(place: Path) -> None:
 
 @pytest.mark.root
 @pytest.mark.timeout(120)
-def test_an_interrupted_demo_leaves_nothing_behind(place: Path) -> None:
+@pytest.mark.parametrize("moment", ["boto3", "Elastic IPs", "also in"], ids=["coming up", "at work", "going down"])
+def test_an_interrupted_demo_leaves_nothing_behind(place: Path, moment: str) -> None:
+    """As a terminal does it: every process of the demo's group gets the signal."""
     with subprocess.Popen(
-        COMMAND, env=environment(place), cwd=place, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        COMMAND,
+        env=environment(place),
+        cwd=place,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     ) as process:
         assert process.stdout is not None
         seen = ""
-        while "Elastic IPs" not in seen:
+        while moment not in seen:
             line = process.stdout.readline()
             assert line, seen
             seen += line
-        assert left_behind(place) != []
-        process.send_signal(signal.SIGINT)
+        os.killpg(process.pid, signal.SIGINT)
         assert process.wait(60) == 130
     assert_nothing_left(place)
 

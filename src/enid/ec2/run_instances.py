@@ -62,8 +62,10 @@ _REFUSED_PLACEMENT = (
     "HostResourceGroupArn",
     "SpreadDomain",
 )
-_UNTAGGED = ("volume", "spot-instances-request", "elastic-gpu", "capacity-reservation")
+_UNTAGGED = ("spot-instances-request", "elastic-gpu", "capacity-reservation")
 """What AWS would tag at a launch, and enid does not make."""
+_TAGGED = ("instance", "network-interface", "volume")
+"""Volumes too, because Terraform tags them without being told to: all volumes of a launch, which are none."""
 
 
 @operation("RunInstances")
@@ -209,7 +211,7 @@ def _tags(params: Params) -> dict[str, tags.TagList]:
             raise unsupported(
                 f"A launch makes no resource of type '{specification['ResourceType']}' here, so it cannot be tagged."
             )
-    return tags.specified(params, ("instance", "network-interface"))
+    return tags.specified(params, _TAGGED)
 
 
 def _check_interface_tags(given: Mapping[str, tags.TagList], plugs: Sequence[Plug]) -> None:

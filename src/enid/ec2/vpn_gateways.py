@@ -30,7 +30,7 @@ def create_vpn_gateway(ctx: Context, params: Params) -> Result:
     asn = params.get("AmazonSideAsn", 64512)
     if not (64512 <= asn <= 65534 or 4200000000 <= asn <= 4294967294 or asn in _LEGACY_ASNS):
         raise invalid_parameter_value(f"Value ({asn}) for parameter amazonSideAsn is invalid: not a private ASN.")
-    zone = params.get("AvailabilityZone")
+    zone = params.get("AvailabilityZone") or None  # Terraform sends an empty one for "any"
     if zone is not None:
         zone, _ = availability_zones.resolve(ctx.settings, zone, None)
     quotas.check(

@@ -18,6 +18,7 @@ from types import TracebackType
 
 from enid.scenarios import sweep
 from enid.scenarios.cloud import Cloud
+from enid.scenarios.interrupts import held_back
 from enid.scenarios.report import Report
 from enid.scenarios.vantage import Vantage
 from enid.settings import Settings
@@ -52,22 +53,25 @@ class Lab:
             path = self.settings.run_dir / RUNNING_SETTINGS
             path.touch(0o600)
             path.write_text(self.settings.model_dump_json())
-            up(self.settings, detach=True)
+            with held_back():
+                up(self.settings, detach=True)
             self.cloud = Cloud(json.loads(self.enid("env", "--json")), self.report.command)
             self._database = Database(self.settings.url)
         except BaseException:
-            self._remove()
+            with held_back():
+                self._remove()
             raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if kind is not None:
             self.keep = False
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(Vantage.close, self.vantages.values()))
-        self._database.close()
-        if not self.keep:
-            self._remove()
+        with held_back():
+            with ThreadPoolExecutor() as pool:
+                list(pool.map(Vantage.close, self.vantages.values()))
+            self._database.close()
+            if not self.keep:
+                self._remove()
 
     def _remove(self) -> None:
         with suppress(Exception):
