@@ -86,6 +86,12 @@ def test_every_documented_call_is_there() -> None:
     assert called <= names
 
 
+def test_the_list_of_operations_is_complete() -> None:
+    page = (ROOT / "docs/differences-from-aws.md").read_text()
+    listed = re.findall(r"`([A-Z]\w+)`", page.partition("## The operations that are there")[2])
+    assert listed == sorted(OPERATIONS)
+
+
 def test_every_documented_setting_exists() -> None:
     for page in PAGES:
         for name in re.findall(r"\bENID_([A-Z_]+)", page.read_text()):
