@@ -40,7 +40,8 @@ class Figure:
     def line(self) -> str:
         """For a person to read."""
         beside = "" if self.ratio is None else f"  ÷ {self.baseline:,.4g} = {self.ratio:.3f}"
-        return f"{'ok  ' if self.ok else 'MISS'} {self.name:28} {self.value:,.4g} {self.unit}{beside}  (goal {self.goal_text})"
+        word = "ok  " if self.ok else "MISS"
+        return f"{word} {self.name:28} {self.value:,.4g} {self.unit}{beside}  (goal {self.goal_text})"
 
 
 def at_most(name: str, value: float, unit: str, goal: float) -> Figure:

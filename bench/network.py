@@ -14,7 +14,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path as Directory
 
 from bench.traffic.path import Path
-from enid.fabric.linux.driver import LinuxFabric
+from enid.fabric.linux import LinuxFabric
 from enid.fabric.linux.names import INTERNET, UPPER
 from enid.guest.network import GuestNetwork
 from enid.netlink import namespaces
@@ -59,7 +59,12 @@ class Network:
         """
         vpc = _vpc(number, public)
         groups = _groups(vpc, rules)
-        world = [vpc, _route_table(vpc, public), *groups, *_ports(vpc, ports, groups, POOL + number if public else None)]
+        world = [
+            vpc,
+            _route_table(vpc, public),
+            *groups,
+            *_ports(vpc, ports, groups, POOL + number if public else None),
+        ]
         self.carry_out(world)
         plugged = [record for record in world if isinstance(record, Port)]
         for port in plugged[:2]:
@@ -136,7 +141,9 @@ def _groups(vpc: Vpc, rules: int) -> list[SecurityGroup]:
 def _group(vpc: Vpc, number: int, rules: int) -> SecurityGroup:
     """The rules do not overlap: what a wider rule allows already would be no element of its own."""
     sender = Rule(-1, -1, -1, TRANSIT_NETWORK if vpc.internet else str(vpc.blocks[0]))
-    others = [Rule(6, 1000 + place, 2000 + place, f"172.{16 + place % 16}.{number}.{place}/32") for place in range(1, rules)]
+    others = [
+        Rule(6, 1000 + place, 2000 + place, f"172.{16 + place % 16}.{number}.{place}/32") for place in range(1, rules)
+    ]
     anywhere = Rule(-1, -1, -1, EVERYWHERE)
     return SecurityGroup(f"sg-{number:05x}{vpc.id[-12:]}", vpc.id, tuple(sorted([sender, *others])), (anywhere,))
 

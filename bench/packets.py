@@ -24,9 +24,9 @@ _TRAFFIC = {
     "udp_rr": (UdpRr, "transactions/s", 0.77),
     "tcp_crr": (TcpCrr, "connections/s", 0.75),
     "udp_flood": (UdpFlood, "packets/s", 0.65),
-    "tcp_9001": (TcpBulk, "bytes/s", 0.85),
+    "tcp_bulk": (TcpBulk, "bytes/s", 0.85),
 }
-_TRANSLATED = ("udp_rr_elastic_ip", 0.72)
+_TRANSLATED = ("udp_rr_nat", 0.72)
 
 
 class Ends(Protocol):

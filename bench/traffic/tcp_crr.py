@@ -1,4 +1,5 @@
-"""TCP connect, request, response, close: every connection is new to the firewall. A round gives connections a second."""
+"""TCP connect, request, response, close: every connection is new to the firewall. A round gives connections a
+second."""
 
 from __future__ import annotations
 
