@@ -1,10 +1,15 @@
-"""A world of its own for each test: a fresh store, and accounts that call the registered operations."""
+"""A world of its own for each test: a fresh store, and accounts that call the registered operations.
+
+Every test that uses ``database`` runs on SQLite, and on PostgreSQL too where one can be had (see
+:mod:`postgresql_server`); ``-m "not postgresql"`` leaves these out.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
+import postgresql_server
 import pytest
 from sqlalchemy import insert
 
@@ -14,17 +19,51 @@ from enid.store.database import Database
 from enid.store.tables import accounts
 
 
+STORES = ["sqlite"]
+if postgresql_server.is_available():
+    STORES.append(pytest.param("postgresql", marks=pytest.mark.postgresql))
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The URL of a PostgreSQL server for the tests."""
+    if not postgresql_server.is_available():
+        pytest.skip(f"PostgreSQL is not installed, and {postgresql_server.VARIABLE} names no server")
+    with postgresql_server.server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgresql_store(postgresql: str) -> Iterator[postgresql_server.Store]:
+    """One migrated store for all tests, emptied before each."""
+    with postgresql_server.empty_database(postgresql) as url:
+        store = postgresql_server.Store(url)
+        yield store
+        store.close()
+
+
+@pytest.fixture(params=STORES)
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Of an empty store; empty text for SQLite at its default place."""
+    if request.param == "sqlite":
+        return ""
+    store: postgresql_server.Store = request.getfixturevalue("postgresql_store")
+    store.clear()
+    return store.url
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path, database_url: str) -> Settings:
     """Default settings under ``tmp_path``."""
-    return Settings(state_dir=tmp_path / "state", run_dir=tmp_path / "run")
+    return Settings(state_dir=tmp_path / "state", run_dir=tmp_path / "run", database_url=database_url)
 
 
 @pytest.fixture
 def database(settings: Settings) -> Iterator[Database]:
-    """A fresh SQLite store with two accounts."""
+    """A fresh store with two accounts."""
     database = Database(settings.url)
-    database.create()
+    if database.is_sqlite:
+        database.create()
     with database.write() as db:
         db.execute(insert(accounts), [{"id": FIRST, "created_at": ""}, {"id": SECOND, "created_at": ""}])
     yield database

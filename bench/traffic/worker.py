@@ -25,9 +25,14 @@ class Stuck(Exception):
     """A round did not come to its end: packets do not flow."""
 
 
-def _settle_in(namespace: int, loop: Callable[[], None]) -> None:
+def die_with_parent() -> None:
+    """For a process just forked: it ends with the one who started it, and not before."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ends with the one who started it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _settle_in(namespace: int, loop: Callable[[], None]) -> None:
+    die_with_parent()
     os.sched_setaffinity(0, {processor()})
     run_in(namespace, loop)
 
