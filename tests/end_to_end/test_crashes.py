@@ -56,11 +56,14 @@ def test_a_killed_api_loses_no_acknowledged_call(enid: Any) -> None:
     assert flow.lost == []
 
 
-def test_a_killed_supervisor_leaves_the_network_standing_and_down_finds_everything(enid: Any) -> None:
+@pytest.mark.parametrize("roles", [("supervisor",), ("supervisor", "api", "agent")])
+def test_a_killed_supervisor_leaves_the_network_standing_and_down_finds_everything(
+    enid: Any, roles: tuple[str, ...]
+) -> None:
     subnet = enid.subnet()
     one, two = enid.launch(subnet, 2)
     with Flow(enid, one["InstanceId"], two["InstanceId"], two["PrivateIpAddress"]) as flow:
-        for role in ("supervisor", "api", "agent"):
+        for role in roles:
             enid.kill(role)
     assert flow.lost == []
     enid.down()

@@ -73,10 +73,10 @@ def _in_foreground(process: subprocess.Popen[bytes]) -> int:
             continue
 
 
-def running(settings: Settings) -> int | None:
-    """The supervisor's pid, if it lives."""
+def running(settings: Settings, role: str = "supervisor") -> int | None:
+    """The pid of one of enid's processes, if it lives."""
     try:
-        pid = int((settings.run_dir / "supervisor.pid").read_text())
+        pid = int((settings.run_dir / f"{role}.pid").read_text())
         arguments = Path(f"/proc/{pid}/cmdline").read_bytes()
     except (OSError, ValueError):
         return None

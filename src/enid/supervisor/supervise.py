@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -13,7 +15,7 @@ from dataclasses import dataclass, field
 
 from enid.settings import Settings
 from enid.supervisor.bootstrap import clear_run_dir, prepare
-from enid.supervisor.control import command, environment
+from enid.supervisor.control import command, environment, running
 from enid.supervisor.privileges import adopt_orphans
 from enid.supervisor.rootless import RootlessError, enter
 
@@ -52,15 +54,18 @@ class Supervisor:
             try:
                 if self._settings.rootless and os.geteuid() != 0:
                     enter()
+                for role in ("api", "agent"):
+                    _end_orphan(self._settings, role)  # of a supervisor that was killed
                 prepare(self._settings)
                 adopt_orphans()
                 self._write_pid("supervisor", os.getpid())
                 self._start_all()
+                pipe.write(b"ready\n")
             except (OSError, RootlessError, RuntimeError) as error:
-                pipe.write(json.dumps({"error": str(error)}).encode() + b"\n")
+                with contextlib.suppress(BrokenPipeError):  # whoever wanted enid up is gone: then nobody wants it
+                    pipe.write(json.dumps({"error": str(error)}).encode() + b"\n")
                 self._take_down()
                 return 1
-            pipe.write(b"ready\n")
         while not self._stopping:
             self._wait()
         self._take_down()
@@ -145,10 +150,15 @@ class Supervisor:
 
 
 def teardown(settings: Settings) -> None:
-    """End every sandbox, remove every namespace and device, forget the run directory."""
+    """End every sandbox, remove every namespace and device, forget the run directory.
+
+    Needs nothing but the run directory: also the processes of a supervisor that was killed are ended.
+    """
     from enid.fabric.linux import LinuxFabric
     from enid.guest.sandboxes import Sandboxes
 
+    for role in ("api", "agent"):
+        _end_orphan(settings, role)
     guests = Sandboxes(settings)
     for instance_id in (*guests.adopt(), *guests.lost()):
         guests.kill(instance_id)
@@ -156,3 +166,15 @@ def teardown(settings: Settings) -> None:
     fabric.destroy()
     guests.close()
     clear_run_dir(settings.run_dir)
+
+
+def _end_orphan(settings: Settings, role: str) -> None:
+    pid = running(settings, role)
+    if pid is None:
+        return
+    descriptor = os.pidfd_open(pid)
+    try:
+        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        select.select([descriptor], [], [], 10)
+    finally:
+        os.close(descriptor)
