@@ -15,12 +15,14 @@ from bench.measure import percentile
 from bench.plan import Bench, Plan
 from bench.prober import PERIOD, Prober
 
-ATTACHES = 120
-MOVES = 80
-CRASHES = 40
+ATTACHES = 100
+MOVES = 100
+CRASHES = 60
 REASSIGNMENTS = 80
 _AROUND = 0.03
 """Seconds the prober runs before and after."""
+_PAUSE = 0.5
+"""Seconds between two moves: enid deletes what an interface has left behind when it has been quiet for a while."""
 
 
 def run(plan: Plan) -> Iterable[Figure]:
@@ -59,6 +61,7 @@ def _attach(there: Cloud, interface: Interface, holder: Instance, source: int, p
         flow = probe.stop()
     there.detach(attachment)
     _await_free(there, interface)
+    time.sleep(_PAUSE)
     return flow.first_after(begun)
 
 
@@ -79,6 +82,7 @@ def _moved(there: Cloud, holders: Sequence[Instance], rounds: int) -> Iterable[F
                 attachment = there.attach(interface.id, holders[(turn + 1) % 2].id)
                 time.sleep(_AROUND)
                 gaps.append(probe.stop().gap())
+            time.sleep(_PAUSE)
     there.detach(attachment)
     return spread("move", gaps, 25, 60)
 
@@ -101,6 +105,7 @@ def _rescued(there: Cloud, rescuer: Instance, rounds: int) -> Iterable[Figure]:
                 gaps.append(probe.stop().first_after(begun))
         there.detach(attachment)
         _await_free(there, interface)
+        time.sleep(_PAUSE)
     there.terminate([holder.id for holder in doomed])
     return spread("move_crashed", gaps, 25, 60)
 

@@ -68,6 +68,16 @@ class TestBoot:
         guests.boot(A, boot=2, user_data=b"#!/bin/sh\necho run >>/root/runs\n")
         assert guests.run(A, "cat", "/root/runs").stdout == "run\n"
 
+    def test_scripts_of_every_boot_run_at_every_boot(self, guests: Guests) -> None:
+        directory = "/var/lib/cloud/scripts/per-boot"
+        script = f"mkdir -p {directory}; cd {directory}; printf '#!/bin/sh\\necho again\\n' >it; chmod +x it"
+        guests.boot(A)
+        guests.run(A, "sh", "-c", script)
+        for boot in (2, 3):
+            guests.sandboxes.kill(A)
+            guests.boot(A, boot=boot)
+            until(lambda: "again" in guests.console(A), "the script's output")
+
     def test_the_disk_survives_a_restart(self, guests: Guests) -> None:
         guests.boot(A)
         guests.run(A, "sh", "-c", "echo kept >/root/file; echo kept >/usr/local/file; ln -s /etc /srv/link")

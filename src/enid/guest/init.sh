@@ -52,10 +52,23 @@ run_user_data() {
 	script=$seed/scripts/part-001
 	cp "$data" "$script"
 	chmod 700 "$script"
-	{
-		"$script"
-		say "user data ended with status $?"
-	} </dev/null 2>&1 | (
+	logged run_and_tell "$script"
+}
+
+run_and_tell() {
+	"$1"
+	say "user data ended with status $?"
+}
+
+# As cloud-init does: at every boot, in the order of their names.
+run_per_boot() {
+	for script in /var/lib/cloud/scripts/per-boot/*; do
+		[ -f "$script" ] && [ -x "$script" ] && "$script"
+	done
+}
+
+logged() {
+	"$@" </dev/null 2>&1 | (
 		trap '' TERM # it outlives those whose last words it carries
 		exec tee -a /var/log/cloud-init-output.log
 	) &
@@ -65,6 +78,7 @@ read -r go || exit 1
 exec </dev/null
 say "$(hostname 2>/dev/null || cat /etc/hostname) boots"
 start_sshd
+[ ! -d /var/lib/cloud/scripts/per-boot ] || logged run_per_boot
 run_user_data
 
 # Reap orphans for ever. A shell waits only while it has a child of its own, hence one that never ends by itself.

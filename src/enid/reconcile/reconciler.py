@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -123,7 +124,7 @@ class Reconciler:
     def prune(self) -> None:
         """Forget the journal's entries that are done, and instances that ended an hour ago."""
         hour_ago = clock.now(ago=timedelta(hours=1))
-        with self._database.write() as db:
+        with suppress(Conflict), self._database.write() as db:  # the next time is soon enough
             journal.forget(db, self._seq)
             status.forget_terminated(db, hour_ago)
 
@@ -187,6 +188,7 @@ class Reconciler:
             if old != new:
                 changes.append(Change(old, new))
         touched = {record.instance_id for change in changes for record in _ports(change)}
+        self._announce_addresses(changes)
         failures = dict(self._fabric.apply(changes)) if changes else {}
         for change in changes:
             if change.key not in failures:
@@ -195,6 +197,19 @@ class Reconciler:
         for instance_id in touched & set(self._live):
             self._guests.configure(instance_id, list(self._ports[instance_id].values()))
         return failures
+
+    def _announce_addresses(self, changes: Iterable[Change]) -> None:
+        """Tell guests of addresses their plugged ports will get: the first packet that is sent there finds them."""
+        gaining: dict[str, Port] = {}
+        for change in changes:
+            old, new = change.old, change.new
+            if isinstance(old, Port) and isinstance(new, Port) and old.attachment_id == new.attachment_id:
+                lost = tuple(address for address in old.addresses if address not in new.addresses)
+                if set(new.addresses) - set(old.addresses) and old.boot == new.boot:
+                    gaining[new.id] = replace(new, addresses=new.addresses + lost)
+        for instance_id in {port.instance_id for port in gaining.values()} & set(self._live):
+            ports = [gaining.get(port.id, port) for port in self._ports[instance_id].values()]
+            self._guests.configure(instance_id, ports)
 
     def _judge_attachments(self, attachments: Iterable[Any], failures: dict[RecordKey, str], outcome: Outcome) -> None:
         for row in attachments:

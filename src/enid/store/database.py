@@ -48,10 +48,12 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A consistent snapshot; never waits for a writer."""
+        """A consistent snapshot; never waits for a writer, and never meets a :class:`Conflict`."""
         with self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN")
+            else:  # SERIALIZABLE may refuse even a reader
+                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             try:
                 yield connection
             finally:

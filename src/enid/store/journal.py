@@ -18,11 +18,17 @@ from enid.store.tables import journal
 Kind = Literal["vpc", "subnet", "route_table", "security_group", "prefix_list", "network_interface", "instance", "site"]
 Key = tuple[Kind, str]
 
+_QUEUE = select(func.pg_advisory_xact_lock(0x656E6964))
+"""PostgreSQL draws a sequence number long before the transaction commits: without queueing from here to the commit, a
+reader could see 6 while 5 is still to come, move on, and never look back. SQLite has one writer at a time."""
+
 
 def note(db: Connection, keys: Iterable[Key]) -> None:
     """Add entries for ``keys`` to the transaction."""
     rows = [{"kind": kind, "id": id_} for kind, id_ in dict.fromkeys(keys)]
     if rows:
+        if db.dialect.name == "postgresql":
+            db.execute(_QUEUE)
         db.execute(insert(journal), rows)
 
 
