@@ -1,9 +1,11 @@
-"""Calls a second, beside the moto server's of the same run: interfaces created, one durable commit each, and a thousand
-described. The same client asks both, in turns."""
+"""Calls a second, beside the moto server's of the same run: interfaces created, one durable commit each, over several
+connections at once, and a thousand described over one. The same clients ask both, in turns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from statistics import median
 from time import perf_counter
 
@@ -15,8 +17,9 @@ from bench.plan import Bench, Plan
 from bench.site import site
 
 DESCRIBED = 1000
-CREATES = 20
+CREATES = 24
 """Created in one round."""
+CONNECTIONS = 4
 
 
 def run(plan: Plan) -> Iterable[Figure]:
@@ -27,7 +30,8 @@ def run(plan: Plan) -> Iterable[Figure]:
 def _figures(plan: Plan, enid: Client, other: Client) -> Iterable[Figure]:
     subnets = {client: _subnet(client) for client in (enid, other)}
     turns = max(plan.rounds(40), 2)
-    samples = interleave({"enid": _creating(enid, subnets[enid]), "moto": _creating(other, subnets[other])}, turns)
+    with _creating(enid, subnets[enid]) as ours, _creating(other, subnets[other]) as theirs:
+        samples = interleave({"enid": ours, "moto": theirs}, turns)
     if plan.wants("create_eni"):
         yield _compared("create_eni", samples, "calls/s", 2.0)
     if plan.wants("describe_1000"):
@@ -47,14 +51,24 @@ def _subnet(client: Client) -> str:
     return first(client.call("CreateSubnet", VpcId=vpc, CidrBlock="10.0.0.0/18"), "subnetId")
 
 
-def _creating(client: Client, subnet: str) -> Callable[[], float]:
-    def create() -> float:
+@contextmanager
+def _creating(client: Client, subnet: str) -> Iterator[Callable[[], float]]:
+    """A round of creations, a few by each connection."""
+    clients = [client.another() for _ in range(CONNECTIONS)]
+
+    def create(one: Client) -> None:
+        for _ in range(CREATES // CONNECTIONS):
+            one.call("CreateNetworkInterface", SubnetId=subnet)
+
+    def turn() -> float:
         begun = perf_counter()
-        for _ in range(CREATES):
-            client.call("CreateNetworkInterface", SubnetId=subnet)
+        list(threads.map(create, clients))
         return CREATES / (perf_counter() - begun)
 
-    return create
+    with ThreadPoolExecutor(CONNECTIONS) as threads:
+        yield turn
+    for one in clients:
+        one.close()
 
 
 def _interfaces(client: Client) -> list[str]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import http.client
 import re
+import socket
 from datetime import UTC, datetime
 from functools import cache
 from urllib.parse import urlencode
@@ -28,12 +28,19 @@ class Client:
     """``client.call("CreateSubnet", VpcId="vpc-…")``; members of structures are given flat: ``**{"Group.1": …}``."""
 
     def __init__(self, port: int, access_key: str, secret: str) -> None:
+        self._port = port
         self._host = f"127.0.0.1:{port}"
         self._access_key, self._secret = access_key, secret
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        self._connection: socket.socket | None = None
+
+    def another(self) -> Client:
+        """One more connection to the same server."""
+        return Client(self._port, self._access_key, self._secret)
 
     def close(self) -> None:
-        self._connection.close()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def call(self, action: str, **parameters: str | int) -> bytes:
         """The answer's body.
@@ -41,12 +48,38 @@ class Client:
         :raises Refused: with the error's body.
         """
         body = urlencode({"Action": action, "Version": VERSION, **parameters}).encode()
-        self._connection.request("POST", "/", body, self._headers(body))
-        answer = self._connection.getresponse()
-        content = answer.read()
-        if answer.status != 200:
-            raise Refused(f"{action}: {answer.status} {content.decode(errors='replace')[:500]}")
+        head = "".join(f"{name}: {value}\r\n" for name, value in self._headers(body).items())
+        request = f"POST / HTTP/1.1\r\n{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+        status, content = self._exchange(request)
+        if status != 200:
+            raise Refused(f"{action}: {status} {content.decode(errors='replace')[:500]}")
         return content
+
+    def _exchange(self, request: bytes) -> tuple[int, bytes]:
+        """Status and body; the connection is kept if the server keeps it."""
+        connection = self._connection or socket.create_connection(("127.0.0.1", self._port), timeout=60)
+        self._connection = connection
+        connection.sendall(request)
+        answer = b""
+        while b"\r\n\r\n" not in answer:
+            answer += self._more(connection)
+        head, _, content = answer.partition(b"\r\n\r\n")
+        lines = head.lower().split(b"\r\n")
+        fields = dict(line.partition(b": ")[::2] for line in lines[1:])
+        parts, missing = [content], int(fields[b"content-length"]) - len(content)
+        while missing > 0:
+            parts.append(self._more(connection))
+            missing -= len(parts[-1])
+        if fields.get(b"connection") == b"close" or lines[0].startswith(b"http/1.0"):
+            self.close()
+        return int(lines[0].split(b" ")[1]), b"".join(parts)
+
+    def _more(self, connection: socket.socket) -> bytes:
+        got = connection.recv(1 << 18)
+        if not got:
+            self.close()
+            raise ConnectionError("the server closed the connection")
+        return got
 
     def _headers(self, body: bytes) -> dict[str, str]:
         time = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")

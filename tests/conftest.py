@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import postgresql_server
 import pytest
 from sqlalchemy import insert
 
+import postgresql_server
 from accounts import FIRST, SECOND, Account
 from enid.settings import Settings
 from enid.store.database import Database
 from enid.store.tables import accounts
-
 
 STORES = ["sqlite"]
 if postgresql_server.is_available():

@@ -1,7 +1,7 @@
 """A PostgreSQL for the tests: one that is there (``ENID_TEST_POSTGRESQL=postgresql://…``), or a throw-away server.
 
-The tests make databases of their own on it (``enid_test_…``) and drop them. The throw-away server needs Debian's package
-``postgresql`` installed, not running: its data lies in a temporary directory, and it ends with the tests.
+The tests make databases of their own on it (``enid_test_…``) and drop them. The throw-away server needs Debian's
+package ``postgresql`` installed, not running: its data lies in a temporary directory, and it ends with the tests.
 """
 
 from __future__ import annotations

@@ -92,6 +92,16 @@ def test_a_public_address_that_moves_takes_running_flows_away_from_its_old_holde
     assert nothing_for(outside)
 
 
+def test_a_public_address_that_moved_while_no_agent_ran_is_cut_too(online: Lab) -> None:
+    outside = online.guests["site cafe"].udp(CAFE.public_ip, 53)
+    at_a, at_b = online.guest(A).udp(A.addresses[0], 53), online.guest(B).udp(B.addresses[0], 53)
+    delivers(outside, at_a, Q)
+    online.world[A.key], online.world[B.key] = port(5), public(6, Q)
+    online.restart()
+    delivers(outside, at_b, Q)
+    assert nothing_for(at_a)
+
+
 def test_a_gateway_that_is_detached_cuts_running_flows_and_comes_back(online: Lab) -> None:
     outside = online.guests["site cafe"].udp(CAFE.public_ip, 53)
     inside = online.guest(A).udp(A.addresses[0], 53)

@@ -14,6 +14,9 @@ from ipaddress import ip_address
 import pytest
 from fabric_lab import Guest, Lab, delivers, group, nothing_for, port, table, until, vpc
 
+from enid.fabric.linux import names
+from enid.fabric.linux.node import Node
+from enid.netlink import links
 from enid.topology.records import Change, Port
 
 pytestmark = pytest.mark.root
@@ -143,6 +146,26 @@ def test_a_vanished_guest_hinders_nobody(lab: Lab) -> None:
     delivers(lab.guest(A).udp(A.addresses[0]), lab.guest(c).udp("10.0.1.7", 53), "10.0.1.7")
 
 
+def test_a_guest_that_dies_under_a_change_fails_alone(lab: Lab) -> None:
+    lab.apply(vpc(), group(), table(), A, B)
+    lab.guests.pop(B.instance_id).close()
+    router = lab.fabric._routers[vpc().id].node
+    until(lambda: _gone(router, names.port_link(B.attachment_id)), "the kernel has taken the link away")
+    more = replace(B, addresses=(*B.addresses, ip_address("10.0.1.66")))
+    c = port(7)
+    lab.guests[c.instance_id] = Guest()
+    assert list(lab.fabric.apply([Change(B, more), Change(None, c)])) == [B.key]
+    lab.guest(c).configure(c)
+    delivers(lab.guest(A).udp(A.addresses[0]), lab.guest(c).udp("10.0.1.7", 53), "10.0.1.7")
+    del lab.world[B.key]
+    lab.apply(replace(more, boot=2))
+    delivers(lab.guest(A).udp(A.addresses[0]), lab.guest(B).udp("10.0.1.66", 53), "10.0.1.66")
+
+
+def _gone(node: Node, link: str) -> bool:
+    return node.route.batch([links.get_link(name=link)]) != [0]
+
+
 def test_applying_the_same_again_changes_nothing(lab: Lab) -> None:
     lab.apply(vpc(), group(), table(), A, B)
     before = dict(lab.fabric.counts)
@@ -219,6 +242,40 @@ def test_a_router_the_kernel_refused_something_is_built_anew(lab: Lab) -> None:
     assert list(lab.fabric.apply([Change(None, B)])) == [B.key]
     lab.apply(B)
     delivers(lab.guest(A).udp(A.addresses[0]), lab.guest(B).udp(B.addresses[0], 53), B.addresses[0])
+
+
+def test_a_small_send_buffer_only_splits_the_load(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first part holds the fixed rules and the senders' addresses, which is all that running flows need."""
+    lab.apply(vpc(), table(), *(group(f"sg-{number}") for number in range(10)), group())
+    lab.apply(*(port(number, groups=(f"sg-{number}", "sg-open")) for number in range(5, 10)))
+    monkeypatch.setattr("enid.netlink.netfilter._ROOM", 12288)
+    with Probe(lab).running() as probe:
+        ear = lab.guest(B).udp(B.addresses[0], 53)
+        probe.advance(20)
+        lab.restart()
+        probe.advance(20)
+    assert lab.fabric.counts["transactions"] > 3
+    arrived = received(ear)
+    assert arrived == list(range(arrived[0], probe.sent))
+
+
+def test_chains_nobody_uses_are_swept(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("enid.fabric.linux.router._GARBAGE", 3)
+    lab.apply(vpc(), table(), *(group(f"sg-{number}") for number in range(6)), group(), A, B)
+    for number in range(6):
+        lab.apply(replace(A, groups=(f"sg-{number}",)))
+    router = Guest(os.dup(lab.fabric._routers[vpc().id].node.namespace))
+    before = router.run("nft list chains").stdout.count("egress_of_")
+    with Probe(lab).running() as probe:
+        ear = lab.guest(B).udp(B.addresses[0], 53)
+        probe.advance(20)
+        assert not lab.fabric.tidy()
+        probe.advance(20)
+    after = router.run("nft list chains").stdout.count("egress_of_")
+    router.close()
+    assert (before, after) == (7, 2)
+    arrived = received(ear)
+    assert arrived == list(range(arrived[0], probe.sent))
 
 
 def test_a_vpc_that_goes_leaves_nothing(lab: Lab) -> None:

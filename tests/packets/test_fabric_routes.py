@@ -67,6 +67,22 @@ def test_a_route_that_leads_nowhere_drops(lab: Lab, how: str) -> None:
     assert how == "absent" or nothing_for(receiver)
 
 
+def test_a_dead_appliances_route_is_a_black_hole_and_not_the_next_best(lab: Lab) -> None:
+    dying, other_box = appliance(9), appliance(10)
+    lab.apply(vpc(), group(), table(via(dying), via(other_box, "0.0.0.0/0")), A, dying, other_box)
+    own_address(lab.guest(other_box), FAR)
+    ear = lab.guest(other_box).udp(FAR, 53)
+    lab.guests.pop(dying.instance_id).close()
+    sender = lab.guest(A).udp(A.addresses[0])
+
+    def lost() -> bool:
+        sender.sendto(b"x", (str(FAR), 53))
+        return lab.dropped("no_route") > 0
+
+    until(lost, "nobody tells the fabric, and still the packet is dropped")
+    assert nothing_for(ear)
+
+
 def test_a_subnets_route_table_is_for_its_own_packets(lab: Lab) -> None:
     one, two = appliance(9), appliance(10)
     lab.apply(vpc(), group(), table(via(one)), table(via(two), name="rtb-other"), A, one, two)

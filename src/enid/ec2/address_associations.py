@@ -39,6 +39,8 @@ def associate_address(ctx: Context, params: Params) -> Result:
             "Resource.AlreadyAssociated",
             f"resource {elastic.allocation_id} is already associated with associate-id {elastic.association_id}",
         )
+    if elastic.network_interface_id is not None:
+        writable(ctx, elastic.network_interface_id)
     addresses.unmap(ctx, interface.id, [private_ip])
     association_id = new_id("eipassoc")
     _map(ctx, elastic, network_interface_id=interface.id, private_ip=private_ip, association_id=association_id)

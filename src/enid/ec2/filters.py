@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, false, literal, or_, select
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, false, literal, or_, select
 
 from enid.ec2.errors import AwsError, invalid_parameter_value
 from enid.store.tables import tags
@@ -70,12 +70,8 @@ def boolean(column: ColumnElement[bool]) -> Condition:
 
 
 def number(column: ColumnElement[int]) -> Condition:
-    """An integer column; values that are no numbers match nothing."""
-
-    def condition(values: Sequence[str]) -> ColumnElement[bool]:
-        return column.in_([int(value) for value in values if value.lstrip("-").isdecimal()])
-
-    return condition
+    """An integer column, compared as text: whatever a client sends is a value, and wildcards work."""
+    return text(cast(column, Text))
 
 
 def related(owner: ColumnElement[Any], key: ColumnElement[Any], inner: Condition, *links: Any) -> Condition:

@@ -31,6 +31,7 @@ from enid.ec2.errors import (
     check_id,
     invalid_parameter_combination,
     invalid_parameter_value,
+    missing_parameter,
     not_found,
     unsupported,
 )
@@ -107,6 +108,8 @@ def _count(params: Params, name: str) -> int | None:
 def _private_addresses(params: Params) -> tuple[str | None, tuple[str, ...]]:
     """The primary address asked for, if any, and the secondary ones."""
     listed = params.get("PrivateIpAddresses", ())
+    if not all(item.get("PrivateIpAddress") for item in listed):
+        raise missing_parameter("privateIpAddresses.privateIpAddress")
     marked = [item["PrivateIpAddress"] for item in listed if item.get("Primary")]
     alone = [params["PrivateIpAddress"]] if params.get("PrivateIpAddress") else []
     if len(marked) + len(alone) > 1:

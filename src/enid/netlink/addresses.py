@@ -48,7 +48,8 @@ def _build(kind: int, message_flags: int, device: int, interface: Interface, fla
 def add_address(device: int, interface: Interface, *, flags: int = 0) -> bytes:
     """Put an address with its prefix on link ``device``; no-op when it is there.
 
-    IPv6: give ``NODAD`` to use it at once.
+    IPv6: give ``NODAD`` to use it at once; even so the kernel receives for it only a moment after the acknowledgement,
+    when its route is in table ``local``.
     """
     return _build(_NEWADDR, CREATE | REPLACE, device, interface, flags)
 

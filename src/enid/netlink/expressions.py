@@ -7,7 +7,7 @@ Most load something into a register or test one. Register 1 is sixteen bytes wid
 from __future__ import annotations
 
 from enid.netlink.message import be32, nested, text
-from enid.netlink.nftables import ACCEPT, DROP, GOTO, JUMP, RETURN, Verdict, value_data, verdict_data
+from enid.netlink.nftables import ACCEPT, DROP, GOTO, RETURN, Verdict, value_data, verdict_data
 
 FIRST = 1
 FIELD = 8
@@ -207,10 +207,6 @@ def drop() -> bytes:
 def returns() -> bytes:
     """Back to the chain that jumped here."""
     return _verdict(Verdict(RETURN))
-
-
-def jump(chain: str) -> bytes:
-    return _verdict(Verdict(JUMP, chain))
 
 
 def goto(chain: str) -> bytes:

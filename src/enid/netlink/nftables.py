@@ -15,7 +15,7 @@ from enid.netlink.message import CREATE, attribute, attributes, be32, message, n
 
 SUBSYSTEM = 10
 _NEWTABLE, _DELTABLE, _NEWCHAIN, _DELCHAIN, _NEWRULE, _DELRULE = 0, 2, 3, 5, 6, 8
-_NEWSET, _DELSET, _NEWSETELEM, _DELSETELEM, _NEWOBJ, _GETOBJ = 9, 11, 12, 14, 18, 19
+_NEWSET, _NEWSETELEM, _GETSETELEM, _DELSETELEM, _NEWOBJ, _GETOBJ = 9, 12, 13, 14, 18, 19
 _BATCH_BEGIN, _BATCH_END = 0x10, 0x11
 _INET = 1
 _HEADER = struct.Struct(">BBH")
@@ -170,12 +170,8 @@ def add_set(table: str, declared: Set) -> bytes:
 
 
 def _byte_order(kind: int, types: tuple[Type | None, ...]) -> bytes:
-    """A note to the ``nft`` program, which prints some values garbled without it: the key's (0) or the data's (1) order."""
+    """A note to the ``nft`` program, which prints some values garbled without it: the key's (0) or data's (1) order."""
     return bytes((kind, 4, 1 if types[0] in _HOST_ENDIAN and len(types) == 1 else 2, 0, 0, 0))
-
-
-def delete_set(table: str, name: str) -> bytes:
-    return _message(_DELSET, 0, text(1, table), text(2, name))
 
 
 def verdict_data(kind: int, verdict: Verdict) -> bytes:
@@ -218,6 +214,24 @@ def add_elements(table: str, name: str, elements: Iterable[tuple[Key, Data]]) ->
 def delete_elements(table: str, name: str, keys: Iterable[Key]) -> list[bytes]:
     """One that is not there fails the whole transaction."""
     return list(_elements(_DELSETELEM, 0, table, name, (_element(key, None) for key in keys)))
+
+
+def get_elements(table: str, name: str) -> bytes:
+    """To dump: the elements of a set or map."""
+    return _message(_GETSETELEM, 0, text(1, table), text(2, name))
+
+
+def parse_elements(body: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """(key, data) of the elements in an answer; the data is empty for a set."""
+    found = dict(attributes(body[_HEADER.size :]))
+    for _, element in attributes(found.get(3, b"")):
+        parts = dict(attributes(element))
+        if 1 in parts:
+            yield _value(parts[1]), _value(parts[2]) if 2 in parts else b""
+
+
+def _value(data: bytes) -> bytes:
+    return dict(attributes(data)).get(_DATA_VALUE, b"")
 
 
 def add_counter(table: str, name: str, packets: int = 0) -> bytes:

@@ -11,9 +11,9 @@ import os
 import socket
 import struct
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from enid.netlink.message import ACK, DONE, DUMP, ERROR, HEADER, messages
+from enid.netlink.message import ACK, DONE, DUMP, ERROR, messages
 from enid.netlink.namespaces import run_in
 
 NETLINK_ROUTE = 0
@@ -165,12 +165,6 @@ class RouteSocket(NetlinkSocket):
         return self
 
 
-def in_namespace(namespace: int, work: Callable[[RouteSocket], None]) -> None:
-    """``work`` with a route socket that is closed at once: a kept one would keep the namespace."""
-    with RouteSocket(namespace) as route:
-        work(route)
-
-
 def _raise(code: int) -> None:
     if code < 0:
         raise OSError(-code, os.strerror(-code))
@@ -185,6 +179,3 @@ def _chunks(requests: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
         size += len(request)
     if start < len(requests):
         yield requests[start:]
-
-
-assert HEADER.size == 16

@@ -109,6 +109,7 @@ class LinuxFabric:
     def tidy(self) -> bool:
         for vpc_id in list(self._broken):
             self._adopt(vpc_id)
+            self._settle_outside(self._start())
         busy = next((router for router in self._routers.values() if router.leaving), None)
         if busy is not None:
             return busy.tidy() or any(router.leaving for router in self._routers.values())

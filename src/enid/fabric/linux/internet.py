@@ -15,7 +15,7 @@ from pathlib import Path
 import structlog
 
 from enid.fabric.linux import names
-from enid.fabric.linux.node import ROUTER_SETTINGS, Node
+from enid.fabric.linux.node import ROUTER_SETTINGS, Node, key_of
 from enid.fabric.linux.routing import host
 from enid.netlink import addresses, links, neighbours, nftables, routes
 from enid.netlink import expressions as nft
@@ -42,7 +42,8 @@ class Internet:
     def __init__(self, path: Path, pool: str, counts: Counter[str]) -> None:
         self.node = Node(path, counts, ROUTER_SETTINGS)
         network = IPv4Network(pool)
-        self.node.routes.announce([((MAIN, network), Route(network, kind=BLACKHOLE))])
+        nobody = Route(network, kind=BLACKHOLE)
+        self.node.routes.announce([(key_of(nobody), nobody)])
         own = names.UPPER[4]
         assert isinstance(own, IPv4Address)
         self.node.addresses.announce([(IPv4Interface(own), True)])
@@ -52,12 +53,12 @@ class Internet:
         network = host(destination) if isinstance(destination, IPv4Address) else destination
         gateway = names.LOWER[network.version]
         route = Route(network, device=self.node.links[link], gateway=gateway, onlink=network.version == 4)
-        self.node.routes.announce([((MAIN, network), route)])
+        self.node.routes.announce([(key_of(route), route)])
 
     def leave(self, destination: Network | IPv4Address) -> None:
         """Nobody has it any more."""
         network = host(destination) if isinstance(destination, IPv4Address) else destination
-        self.node.routes.withdraw([(MAIN, network)])
+        self.node.routes.withdraw([(MAIN, network, 0)])
 
     def protect_host(self) -> None:
         """Through the host's link only answers go out to the host. Other traffic is not tracked here: it is not ours to
@@ -103,8 +104,8 @@ class Internet:
             )
         inside = self.node.links[_HOST_LINK]
         self.node.neighbours.announce([((inside, names.HOST_ADDRESS), names.mac(device, "lower"))])
-        back = host(names.HOST_ADDRESS)
-        self.node.routes.announce([((MAIN, back), Route(back, device=inside))])
+        back = Route(host(names.HOST_ADDRESS), device=inside)
+        self.node.routes.announce([(key_of(back), back)])
         self.protect_host()
 
     def _host_joined(self, outside: RouteSocket, device: str) -> bool:

@@ -52,7 +52,12 @@ END_SETTINGS: Mapping[str, int] = {
 }
 """For a namespace that is an end of the network and forwards nothing."""
 
-RouteKey = tuple[int, Network]
+RouteKey = tuple[int, Network, int]
+
+
+def key_of(route: Route) -> RouteKey:
+    """What the kernel tells routes apart by: table, destination, metric."""
+    return route.table, route.destination, route.metric
 
 
 class Node:
@@ -93,7 +98,7 @@ class Node:
             for body in self.route.dump(routes.get_routes(version)):
                 route = routes.parse_route(body)
                 if route is not None and route.protocol == STATIC:
-                    self.routes.held[route.table, route.destination] = route
+                    self.routes.held[key_of(route)] = route
             for body in self.route.dump(rules.get_rules(version)):
                 rule = rules.parse_rule(body)
                 if rule.priority in _OUR_RULES:

@@ -16,10 +16,13 @@ from enid.fabric.linux.names import TRANSIT, UPPER, mark
 from enid.netlink.routes import MAIN, UNREACHABLE, Network
 from enid.netlink.routes import Route as KernelRoute
 from enid.netlink.rules import Rule
-from enid.topology.records import Address, Route, RouteTable
+from enid.topology.records import Address, Route, RouteTable, TargetKind
 
 _INSIDE_PRIORITY, _LOCAL_PRIORITY, _TABLE_PRIORITY = 5, 10, 20
 _INSIDE = 0x80000000
+_LAST_RESORT = 1 << 20
+"""Metric of the route that is left when an instance dies and takes the better one along: a black hole, as AWS has it,
+not whatever wider route there is."""
 _MARK_MASK = ~TRANSIT & 0xFFFFFFFF
 
 
@@ -70,7 +73,8 @@ def _within(network: Network, block: Network) -> bool:
 
 def shared_routes(table: RouteTable, resolve: Resolve) -> Iterator[KernelRoute]:
     """The table in main, serving the whole VPC."""
-    return (_route(route, MAIN, resolve) for route in table.routes)
+    for route in table.routes:
+        yield from _routes(route, MAIN, resolve)
 
 
 def own_routes(table: RouteTable, blocks: Iterable[Network], resolve: Resolve) -> Iterator[KernelRoute]:
@@ -80,7 +84,7 @@ def own_routes(table: RouteTable, blocks: Iterable[Network], resolve: Resolve) -
     within = inside(table, blocks)
     yield from (unreachable(block, number) for block in blocks)
     for route in table.routes:
-        yield _route(route, number | _INSIDE if route.destination in within else number, resolve)
+        yield from _routes(route, number | _INSIDE if route.destination in within else number, resolve)
 
 
 def own_rules(table_id: str, has_inside: bool) -> Iterator[Rule]:
@@ -99,9 +103,12 @@ LOCAL_RULES = (
 """Wanted as soon as there are own tables: the VPC's addresses are found in main before any mark is looked at."""
 
 
-def _route(route: Route, table: int, resolve: Resolve) -> KernelRoute:
+def _routes(route: Route, table: int, resolve: Resolve) -> Iterator[KernelRoute]:
     hop = resolve(route)
     if hop is None:
-        return unreachable(route.destination, table)
+        yield unreachable(route.destination, table)
+        return
     onlink = not hop.gateway.is_link_local
-    return KernelRoute(route.destination, table, device=hop.device, gateway=hop.gateway, onlink=onlink)
+    yield KernelRoute(route.destination, table, device=hop.device, gateway=hop.gateway, onlink=onlink)
+    if route.kind is TargetKind.PORT:
+        yield KernelRoute(route.destination, table, kind=UNREACHABLE, metric=_LAST_RESORT)

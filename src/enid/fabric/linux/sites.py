@@ -11,8 +11,8 @@ from pathlib import Path
 
 from enid.fabric.linux import names, wires
 from enid.fabric.linux.internet import Internet
-from enid.fabric.linux.node import END_SETTINGS, Node, RouteKey
-from enid.netlink.routes import MAIN, Route
+from enid.fabric.linux.node import END_SETTINGS, Node, RouteKey, key_of
+from enid.netlink.routes import Route
 from enid.topology.records import Site, Vpc
 
 _DEFAULT = IPv4Network("0.0.0.0/0")
@@ -37,7 +37,7 @@ class SitePlace:
             self.node.addresses.announce([(ip_interface(self.site.host_ip), True)])
         device = self.node.links[names.INTERNET]
         default = Route(_DEFAULT, device=device, gateway=names.UPPER[4], source=self.site.public_ip, onlink=True)
-        self.node.routes.announce([((MAIN, _DEFAULT), default)])
+        self.node.routes.announce([(key_of(default), default)])
 
     def become(self, site: Site) -> None:
         """The record changed; :meth:`join` follows."""
@@ -60,7 +60,7 @@ class SitePlace:
             route = Route(
                 block, device=device, gateway=names.LOWER[block.version], source=own, onlink=block.version == 4
             )
-            self.node.routes.announce([((MAIN, block), route)])
+            self.node.routes.announce([(key_of(route), route)])
 
     def _behind(self, device: int) -> list[RouteKey]:
         return [key for key, route in self.node.routes.held.items() if route.device == device]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,23 +40,36 @@ def until(what: str, probe: Callable[[], Any], deadline: float = DEADLINE) -> An
 class Enid:
     """A running enid and a client of it."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, **settings: Any) -> None:
+        """:param settings: those that differ from a test's usual ones."""
         self.settings = Settings(
-            state_dir=directory / "state", run_dir=directory / "run", port=_free_port(), host_route=False
+            state_dir=directory / "state", run_dir=directory / "run", port=_free_port(), host_route=False, **settings
         )
+        self.endpoint = f"http://127.0.0.1:{self.settings.port}"
         self.up()
         database = Database(self.settings.url)
         with database.read() as db:
-            key = db.execute(select(access_keys)).one()
+            self.key: Any = db.execute(select(access_keys)).one()
         database.close()
         self.ec2: Any = boto3.client(
             "ec2",
-            endpoint_url=f"http://127.0.0.1:{self.settings.port}",
+            endpoint_url=self.endpoint,
             region_name=self.settings.region,
-            aws_access_key_id=key.id,
-            aws_secret_access_key=key.secret,
+            aws_access_key_id=self.key.id,
+            aws_secret_access_key=self.key.secret,
             config=Config(retries={"max_attempts": 10, "mode": "standard"}),
         )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What ``enid env`` exports: a client started with it talks to this enid."""
+        return {
+            "AWS_ENDPOINT_URL_EC2": self.endpoint,
+            "AWS_ENDPOINT_URL_STS": self.endpoint,
+            "AWS_ACCESS_KEY_ID": self.key.id,
+            "AWS_SECRET_ACCESS_KEY": self.key.secret,
+            "AWS_DEFAULT_REGION": self.settings.region,
+        }
 
     def up(self) -> None:
         assert supervisor.up(self.settings, detach=True) == 0
@@ -76,6 +92,7 @@ class Enid:
             **os.environ,
             "ENID_STATE_DIR": str(self.settings.state_dir),
             "ENID_RUN_DIR": str(self.settings.run_dir),
+            "ENID_DATABASE_URL": self.settings.database_url,
         }
         return subprocess.Popen(
             [*ENID, *arguments], env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options
@@ -118,6 +135,19 @@ class Enid:
     def states(self, ids: list[str]) -> list[str]:
         reservations = self.ec2.describe_instances(InstanceIds=ids)["Reservations"]
         return [instance["State"]["Name"] for found in reservations for instance in found["Instances"]]
+
+
+@contextmanager
+def running_enid(**settings: Any) -> Iterator[Enid]:
+    """A whole enid, gone afterwards, whatever happens."""
+    # Not tmp_path: pytest's directories are for root's eyes only, and the API runs as another user.
+    directory = Path(tempfile.mkdtemp(prefix="enid-test-"))
+    directory.chmod(0o755)
+    try:
+        yield Enid(directory, **settings)
+    finally:
+        supervisor.down(Settings(state_dir=directory / "state", run_dir=directory / "run"))
+        shutil.rmtree(directory)
 
 
 def _free_port() -> int:

@@ -1,0 +1,150 @@
+"""A VPC's nftables table as it is kept: what is known to be there, what is wanted, and the transaction in between."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+
+from enid.fabric.linux import elements, groups
+from enid.fabric.linux.cells import Cells
+from enid.fabric.linux.groups import Element
+from enid.fabric.linux.names import TABLE
+from enid.fabric.linux.ruleset import no_translation, skeleton, translation
+from enid.netlink import nftables
+from enid.netlink.netfilter import NetfilterSocket
+from enid.netlink.nftables import Data, Key
+from enid.topology.records import Port, SecurityGroup
+
+_FIRST_SETS = ("spoof4", "spoof6", "unchecked", "outside", "blocks4", "blocks6", "public", "public_of", "private_of")
+"""What running flows need, if a table is too big for one transaction."""
+
+
+class Gates:
+    """The table in the namespace of ``netfilter``. :meth:`begin` comes first, then changes, then :meth:`commit`."""
+
+    def __init__(self, netfilter: NetfilterSocket) -> None:
+        self._netfilter = netfilter
+        self._clear()
+
+    def _clear(self) -> None:
+        self._skeleton: list[bytes] = []
+        self._structure: list[bytes] = []
+        self._elements: Cells[tuple[str, Key], Data] = Cells()
+        self._sets: set[str] = set()
+        self._features: defaultdict[str, set[groups.Feature]] = defaultdict(set)
+        self._combinations: dict[tuple[str, ...], int] = {}
+        """Those that have chains, with how many ports carry them."""
+        self._carrying: defaultdict[str, list[tuple[str, ...]]] = defaultdict(list)
+        """Group → the combinations it is part of."""
+        self._translates = False
+
+    def begin(self) -> None:
+        """Write the table anew with the next commit, whatever it is now; its counters go on."""
+        self._clear()
+        self._skeleton = skeleton(self.drops())
+
+    def announce(self, wanted: Iterable[Element]) -> None:
+        """Elements of the fixed sets."""
+        self._elements.announce(wanted)
+
+    def withdraw(self, unwanted: Iterable[Element]) -> None:
+        self._elements.withdraw(key for key, _ in unwanted)
+
+    def translate(self, wanted: bool) -> None:
+        """Public addresses are translated at the link to the internet, or not at all."""
+        if wanted != self._translates:
+            self._skeleton += translation() if wanted else no_translation()
+            self._translates = wanted
+
+    def announce_group(self, group: SecurityGroup) -> None:
+        for feature in groups.features(group) - self._features[group.id]:
+            self._features[group.id].add(feature)
+            self._know_sets(groups.sets(group.id, feature))
+            self._structure += [groups.allow(carried, group.id, feature) for carried in self._carrying[group.id]]
+        self._elements.announce(groups.elements(group))
+
+    def withdraw_group(self, group: SecurityGroup) -> None:
+        """Its rules; ports that still carry it are denied what it allowed."""
+        self.withdraw(groups.elements(group))
+
+    def announce_port(self, port: Port, here: bool) -> None:
+        """``here``: it is plugged in on this host, not only a member of its groups."""
+        versions = {address.version for address in port.addresses}
+        self._know_sets(groups.members_set(group, version) for group in port.groups for version in versions)
+        self._elements.announce(elements.membership(port))
+        if here:
+            self._know_combination(port.groups)
+            self._combinations[port.groups] += 1
+            self._elements.announce(elements.plug(port))
+
+    def withdraw_port(self, port: Port, here: bool) -> None:
+        self.withdraw(elements.membership(port))
+        if here:
+            self._combinations[port.groups] -= 1
+            self.withdraw(elements.plug(port))
+
+    def _know_sets(self, wanted: Iterable[nftables.Set]) -> None:
+        for declared in wanted:
+            if declared.name not in self._sets:
+                self._sets.add(declared.name)
+                self._structure.append(nftables.add_set(TABLE, declared))
+
+    def _know_combination(self, combination: tuple[str, ...]) -> None:
+        if combination in self._combinations:
+            return
+        self._combinations[combination] = 0
+        self._structure += groups.chains(combination)
+        for group in combination:
+            self._carrying[group].append(combination)
+            self._structure += [groups.allow(combination, group, feature) for feature in self._features[group]]
+        self._elements.announce(groups.dispatch(combination))
+
+    def garbage(self) -> int:
+        """How many combinations nobody carries still have chains. They are left until the table is written anew."""
+        return sum(1 for ports in self._combinations.values() if not ports)
+
+    def commit(self) -> None:
+        """One transaction, unless it is too big for an ordinary user's socket. Raises OSError."""
+        work = self._elements.take()
+        doomed: dict[str, list[Key]] = defaultdict(list)
+        for (name, key), _ in chain(work.removed, work.changed):
+            doomed[name].append(key)
+        fresh: dict[str, list[tuple[Key, Data]]] = defaultdict(list)
+        for (name, key), data in chain(work.added, work.changed):
+            fresh[name].append((key, data or None))
+        gone = [part for name, keys in doomed.items() for part in nftables.delete_elements(TABLE, name, keys)]
+        added = {name: nftables.add_elements(TABLE, name, cells) for name, cells in fresh.items()}
+        first = [part for name in _FIRST_SETS for part in added.pop(name, ())]
+        messages = [*self._skeleton, *gone, *first, *self._structure, *chain(*added.values())]
+        self._skeleton, self._structure = [], []
+        for transaction in _split(messages, self._netfilter.capacity):
+            self._netfilter.commit(transaction)
+
+    def drops(self) -> Mapping[str, int]:
+        """Packets dropped so far, by reason."""
+        return dict(map(nftables.parse_counter, self._dump(nftables.get_counters(TABLE))))
+
+    def public(self) -> set[tuple[bytes, bytes]]:
+        """The (public, private) addresses the kernel translates now, packed."""
+        bodies = self._dump(nftables.get_elements(TABLE, "private_of"))
+        return {pair for body in bodies for pair in nftables.parse_elements(body)}
+
+    def _dump(self, request: bytes) -> list[bytes]:
+        try:
+            return list(self._netfilter.dump(request))
+        except FileNotFoundError:
+            return []
+
+
+def _split(messages: list[bytes], capacity: int) -> Iterator[list[bytes]]:
+    part: list[bytes] = []
+    size = 0
+    for message in messages:
+        if part and size + len(message) > capacity:
+            yield part
+            part, size = [], 0
+        part.append(message)
+        size += len(message)
+    if part:
+        yield part
