@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 from small_network import Network
 from sqlalchemy import insert
 
@@ -68,10 +68,10 @@ class SmallSubnet(RuleBasedStateMachine):
         allowed = ip in USABLE and ip not in self.owner and len(self.owner) + 1 + secondary <= len(USABLE)
         return self._created(allowed, PrivateIpAddress=ip, SecondaryPrivateIpAddressCount=secondary)
 
-    def _created(self, allowed: bool, **params: Any) -> str | None:
+    def _created(self, allowed: bool, **params: Any) -> Any:
         answer = self.attempt("CreateNetworkInterface", allowed=allowed, SubnetId=self.net.small, **params)
         if answer is None:
-            return None
+            return multiple()
         shown = answer["NetworkInterface"]
         id_ = str(shown["NetworkInterfaceId"])
         new = [item["PrivateIpAddress"] for item in shown["PrivateIpAddresses"]]
@@ -88,17 +88,13 @@ class SmallSubnet(RuleBasedStateMachine):
         self.owner.update(dict.fromkeys(new, interface))
 
     @rule(interface=consumes(interfaces))
-    def delete(self, interface: str | None) -> None:
-        if interface is None:
-            return
+    def delete(self, interface: str) -> None:
         self.call("DeleteNetworkInterface", NetworkInterfaceId=interface)
         self.owner = {ip: owner for ip, owner in self.owner.items() if owner != interface}
         del self.primary[interface]
 
     @rule(interface=interfaces, count=st.integers(1, 4))
-    def assign(self, interface: str | None, count: int) -> None:
-        if interface is None:
-            return
+    def assign(self, interface: str, count: int) -> None:
         answer = self.attempt(
             "AssignPrivateIpAddresses",
             allowed=len(self.owner) + count <= len(USABLE),
@@ -109,9 +105,7 @@ class SmallSubnet(RuleBasedStateMachine):
             self._take(interface, [item["PrivateIpAddress"] for item in answer["AssignedPrivateIpAddresses"]])
 
     @rule(interface=interfaces, ips=st.sets(ANY_ADDRESS, min_size=1, max_size=3), move=st.booleans())
-    def assign_addresses(self, interface: str | None, ips: set[str], move: bool) -> None:
-        if interface is None:
-            return
+    def assign_addresses(self, interface: str, ips: set[str], move: bool) -> None:
         taken = ips & set(self.owner)
         answer = self.attempt(
             "AssignPrivateIpAddresses",
@@ -126,9 +120,7 @@ class SmallSubnet(RuleBasedStateMachine):
             self.owner.update(dict.fromkeys(ips, interface))
 
     @rule(interface=interfaces, ips=st.sets(ANY_ADDRESS, min_size=1, max_size=2))
-    def unassign(self, interface: str | None, ips: set[str]) -> None:
-        if interface is None:
-            return
+    def unassign(self, interface: str, ips: set[str]) -> None:
         mine = {ip for ip, owner in self.owner.items() if owner == interface} - {self.primary[interface]}
         answer = self.attempt(
             "UnassignPrivateIpAddresses",

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 
+from enid import logs
 from enid.settings import Settings
 from enid.supervisor.control import SETTINGS
 
@@ -16,6 +17,7 @@ from enid.supervisor.control import SETTINGS
 def main() -> int:
     """Run the role named on the command line."""
     settings = Settings.model_validate_json(os.environ.pop(SETTINGS))
+    logs.configure()
     role, *arguments = sys.argv[1:]
     if role == "supervise":
         from enid.supervisor.supervise import Supervisor

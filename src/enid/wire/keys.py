@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import select
 
@@ -18,7 +18,7 @@ class AccessKey:
     """A key pair and the account it speaks for."""
 
     id: str
-    secret: str
+    secret: str = field(repr=False)
     account_id: str
 
 
