@@ -20,7 +20,9 @@ def interleave(variants: Mapping[str, Round], turns: int) -> Samples:
         run()
     samples: Samples = {name: [] for name in variants}
     for turn in range(turns):
-        order = list(variants) if turn % 2 == 0 else list(reversed(variants))
+        order = list(variants)
+        if turn % 2:
+            order.reverse()
         for name in order:
             samples[name].append(variants[name]())
     return samples

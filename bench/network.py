@@ -19,7 +19,7 @@ from enid.fabric.linux.names import INTERNET, UPPER
 from enid.guest.network import GuestNetwork
 from enid.netlink import namespaces
 from enid.netlink.links import set_link
-from enid.netlink.socket import in_namespace
+from enid.netlink.socket import RouteSocket
 from enid.settings import Settings
 from enid.topology.records import (
     Change,
@@ -93,7 +93,8 @@ class Network:
     def _instance(self, instance_id: str) -> None:
         if instance_id not in self._instances:
             self._instances[instance_id] = namespace = namespaces.new()
-            in_namespace(namespace, lambda route: route.batch([set_link(name="lo", up=True)]) and None)
+            with RouteSocket(namespace) as route:  # closed at once: a kept one would keep the namespace
+                route.batch([set_link(name="lo", up=True)])
 
     def _configure(self, port: Port) -> None:
         guest = GuestNetwork(self._instances[port.instance_id])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from statistics import median
 from typing import Protocol
 
@@ -20,13 +20,6 @@ from bench.wires import bare
 MANY_PORTS, MANY_RULES = 1000, 10_000
 TURNS = 120
 FLAT = 0.97
-_TRAFFIC = {
-    "udp_rr": (UdpRr, "transactions/s", 0.77),
-    "tcp_crr": (TcpCrr, "connections/s", 0.75),
-    "udp_flood": (UdpFlood, "packets/s", 0.65),
-    "tcp_bulk": (TcpBulk, "bytes/s", 0.85),
-}
-_TRANSLATED = ("udp_rr_nat", 0.72)
 
 
 class Ends(Protocol):
@@ -35,6 +28,15 @@ class Ends(Protocol):
     def round(self) -> float: ...
 
     def close(self) -> None: ...
+
+
+_TRAFFIC: Mapping[str, tuple[Callable[[Path], Ends], str, float]] = {
+    "udp_rr": (UdpRr, "transactions/s", 0.77),
+    "tcp_crr": (TcpCrr, "connections/s", 0.75),
+    "udp_flood": (UdpFlood, "packets/s", 0.65),
+    "tcp_bulk": (TcpBulk, "bytes/s", 0.85),
+}
+_TRANSLATED = ("udp_rr_nat", 0.72)
 
 
 def run(plan: Plan) -> Iterable[Figure]:
@@ -64,8 +66,8 @@ def _translated_names(translated: bool) -> tuple[str, ...]:
     return (_TRANSLATED[0], f"flat_{_TRANSLATED[0]}") if translated else ()
 
 
-def _samples(kind: type[Ends], paths: Mapping[str, Path], turns: int) -> Samples:
-    ends = {name: kind(path) for name, path in paths.items()}  # type: ignore[call-arg]
+def _samples(kind: Callable[[Path], Ends], paths: Mapping[str, Path], turns: int) -> Samples:
+    ends = {name: kind(path) for name, path in paths.items()}
     try:
         return interleave({name: end.round for name, end in ends.items()}, turns)
     finally:

@@ -83,8 +83,10 @@ class Prober:
         finally:
             process.kill()
             process.join()
-            for each in (self._sender, *self._ears, self._ours, self._theirs):
-                each.close()
+            for end in (self._sender, *self._ears):
+                end.close()
+            self._ours.close()
+            self._theirs.close()
 
     def stop(self) -> Flow:
         """End the stream; what is under way is waited for."""
