@@ -17,7 +17,7 @@ from bench.prober import PERIOD, Prober
 
 ATTACHES = 100
 MOVES = 100
-CRASHES = 60
+CRASHES = 40
 REASSIGNMENTS = 80
 _AROUND = 0.03
 """Seconds the prober runs before and after."""

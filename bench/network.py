@@ -59,7 +59,7 @@ class Network:
         """
         vpc = _vpc(number, public)
         groups = _groups(vpc, rules)
-        world = [
+        world: list[Record] = [
             vpc,
             _route_table(vpc, public),
             *groups,

@@ -13,14 +13,19 @@ from typing import Any
 from botocore.model import OperationModel, Shape
 from hypothesis import strategies as st
 
+from enid.ec2.images import SANDBOX
+
 Strategy = st.SearchStrategy[Any]
 
 PREFIXES = {
     "Attachment": ("eni-attach",),
     "Allocation": ("eipalloc",),
-    "Association": ("eipassoc", "rtbassoc", "vpc-cidr-assoc", "subnet-cidr-assoc"),
+    "Association": ("rtbassoc", "eipassoc", "vpc-cidr-assoc", "subnet-cidr-assoc"),
     "NetworkInterface": ("eni",),
-    "Gateway": ("igw", "vgw", "cgw"),
+    "InternetGateway": ("igw",),
+    "VpnGateway": ("vgw",),
+    "CustomerGateway": ("cgw",),
+    "Gateway": ("igw", "vgw"),
     "RouteTable": ("rtb",),
     "Rule": ("sgr",),
     "Group": ("sg",),
@@ -40,6 +45,26 @@ WORDS = (
     *("standard", "web", "true", "TRUE", "nope", "*", "?", "a*b\\\\?", "%", "_", "tag:Name", "tag-key", "Name"),
     *("aws:x", "state", "cmF3", "cm=", "", " ", "\t", "ü", "x" * 300),
 )
+LIKELY = {
+    "Cidr": ("10.0.0.0/16", "10.0.1.0/24", "10.0.9.0/24", "10.1.4.0/28", "0.0.0.0/0", "192.168.0.0/16", "::/0"),
+    "Ip": ("10.0.1.4", "10.0.1.5", "10.0.1.9", "10.0.1.77", "198.18.0.9", "203.0.113.7", "2001:db8::7"),
+    "Protocol": ("tcp", "udp", "icmp", "icmpv6", "-1", "6", "47"),
+    "Zone": ("us-east-1a", "us-east-1b"),
+    "InstanceType": ("t3.small", "t3.medium", "m5.large"),
+    "Type": ("ipsec.1", "instance", "t3.small"),
+    "Image": (SANDBOX["ImageId"],),
+    "KeyName": ("key",),
+    "AddressFamily": ("IPv4", "IPv6"),
+}
+"""The same for words; looked at after the ids."""
+
+EXOTIC = re.compile(
+    "TagSpec|Ipam|Outpost|Prefix(es|Count)|Ena|CoIp|Carrier|Egress|LocalGateway|Transit|NatGateway|Peering|CoreNetwork"
+    "|Endpoint|Customer[A-Z]|Pool|BlockDevice|Launch|Market|Elastic|License|Hibernation|Enclave|Operator|Secondary[IN]"
+    "|NextToken|DeviceName|Ramdisk|Kernel|Placement|EvsId|Odb|PublicIpv4"
+)
+"""Members that enid mostly refuses by name, and tokens: asked for seldom, or little else would be seen."""
+
 NUMBERS = (-(2**31), -1, 0, 1, 2, 5, 22, 50, 1000, 1001, 65535, 65536, 2**31 - 1)
 
 
@@ -62,7 +87,8 @@ class Requests:
         members.pop("DryRun", None)  # a call that is only asked about finds nothing more
         wanted = {name: members.pop(name) for name in shape.required_members if name in members}
         # Few members at a time: operations refuse most combinations at once.
-        names = st.lists(st.sampled_from(sorted(members)), max_size=4, unique=True) if members else st.just([])
+        plain = [name for name in sorted(members) if not EXOTIC.search(name)]
+        names = _often(_some(plain), _some(sorted(members)))
         optional = names.flatmap(lambda chosen: st.fixed_dictionaries({name: members[name] for name in chosen}))
         return st.tuples(st.fixed_dictionaries(wanted), optional).map(lambda both: {**both[0], **both[1]})
 
@@ -93,6 +119,15 @@ class Requests:
 
     def _text(self, name: str) -> Strategy:
         prefixes = next((found for part, found in PREFIXES.items() if part in name), ())
-        likely = [id_ for id_ in self._ids if id_.rpartition("-")[0] in prefixes] or self._ids
-        # Likely ones thrice: most ids should lead somewhere.
-        return st.one_of(*[st.sampled_from(likely)] * 3, st.sampled_from(self._ids), st.sampled_from(WORDS), st.text())
+        likely: Sequence[str] = [id_ for id_ in self._ids if id_.rpartition("-")[0] in prefixes]
+        likely = likely or next((found for part, found in LIKELY.items() if part in name), WORDS)
+        return _often(st.sampled_from(likely), st.one_of(st.sampled_from(self._ids), st.sampled_from(WORDS), st.text()))
+
+
+def _often(likely: Strategy, unlikely: Strategy) -> Strategy:
+    """Nine times of ten the first."""
+    return st.sampled_from(range(10)).flatmap(lambda dice: unlikely if dice == 9 else likely)
+
+
+def _some(names: Sequence[str]) -> Strategy:
+    return st.lists(st.sampled_from(names), max_size=4, unique=True) if names else st.just([])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Row, update
@@ -9,7 +10,7 @@ from sqlalchemy import Row, update
 from enid.ec2 import filters
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.describe import describe
-from enid.ec2.errors import invalid_parameter_value, unsupported
+from enid.ec2.errors import invalid_parameter_value, missing_parameter, unsupported
 from enid.ec2.instance_types import known
 from enid.ec2.registry import operation
 from enid.ec2.resources import fetch_all
@@ -60,7 +61,7 @@ def _require_burstable(rows: list[Row[Any]]) -> None:
 @operation("ModifyInstanceCreditSpecification")
 def modify_instance_credit_specification(ctx: Context, params: Params) -> Result:
     """All instances or none."""
-    wanted = {one["InstanceId"]: check(one["CpuCredits"]) for one in params["InstanceCreditSpecifications"]}
+    wanted = dict(_wanted(one) for one in params["InstanceCreditSpecifications"])
     rows = fetch_all(ctx, "i", wanted)
     _require_burstable(list(rows.values()))
     for id_, row in rows.items():
@@ -70,3 +71,10 @@ def modify_instance_credit_specification(ctx: Context, params: Params) -> Result
         "SuccessfulInstanceCreditSpecifications": [{"InstanceId": id_} for id_ in rows],
         "UnsuccessfulInstanceCreditSpecifications": [],
     }
+
+
+def _wanted(one: Mapping[str, str]) -> tuple[str, str]:
+    for name in ("InstanceId", "CpuCredits"):
+        if name not in one:
+            raise missing_parameter(f"InstanceCreditSpecification.{name}")
+    return one["InstanceId"], check(one["CpuCredits"])
