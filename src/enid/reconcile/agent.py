@@ -5,6 +5,7 @@ It reads the store and its own sockets and never a byte that a client sent.
 
 from __future__ import annotations
 
+import gc
 import os
 import selectors
 import signal
@@ -50,6 +51,8 @@ class Agent:
         """Converge, say so, then go on until SIGTERM."""
         listener = _listen(self._settings)
         self._reconciler.start()
+        gc.collect()
+        gc.freeze()  # what is there now mostly stays: no reason to walk it while somebody waits for an attach
         ready()
         selector = selectors.DefaultSelector()
         selector.register(listener, selectors.EVENT_READ)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import socket
+import sys
 from collections.abc import Callable
 
 import uvicorn
@@ -10,6 +12,9 @@ import uvicorn
 from enid.settings import Settings
 from enid.store.database import Database
 from enid.wire.app import create_app
+
+_SWITCH_INTERVAL = 0.0005
+"""Seconds a thread may keep the interpreter while another one wants it."""
 
 
 def main(settings: Settings, *, before_serving: Callable[[], None] = lambda: None) -> None:
@@ -34,10 +39,19 @@ def main(settings: Settings, *, before_serving: Callable[[], None] = lambda: Non
         )
         config.load()
         before_serving()
+        _settle_down()
         try:
             uvicorn.Server(config).run(sockets=[listening])
         finally:
             database.close()
+
+
+def _settle_down() -> None:
+    """The models are loaded for good: the garbage collector need not walk them again and again. And a thread that comes
+    back from the disk gets its turn soon, although others are busy with XML."""
+    gc.collect()
+    gc.freeze()
+    sys.setswitchinterval(_SWITCH_INTERVAL)
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -21,17 +21,6 @@ variable "service_addresses" {
   default     = ["10.0.1.10", "10.0.1.11"]
 }
 
-variable "peer_type" {
-  type    = string
-  default = "t3.small"
-}
-
-variable "management_index" {
-  description = "At which device index the web server holds its management interface."
-  type        = number
-  default     = 1
-}
-
 resource "aws_key_pair" "administrator" {
   key_name   = "administrator"
   public_key = var.public_key
@@ -70,12 +59,12 @@ resource "aws_instance" "web" {
 resource "aws_network_interface_attachment" "management" {
   instance_id          = aws_instance.web.id
   network_interface_id = aws_network_interface.management.id
-  device_index         = var.management_index
+  device_index         = 1
 }
 
 resource "aws_instance" "peer" {
   ami                    = data.aws_ami.sandbox.id
-  instance_type          = var.peer_type
+  instance_type          = "t3.small"
   subnet_id              = aws_subnet.public.id
   vpc_security_group_ids = [aws_security_group.web.id, aws_security_group.management.id]
   private_ip             = "10.0.1.50"

@@ -13,11 +13,10 @@ resource "aws_vpc" "main" {
 }
 
 resource "aws_subnet" "public" {
-  vpc_id                  = aws_vpc.main.id
-  cidr_block              = "10.0.1.0/24"
-  availability_zone       = data.aws_availability_zones.here.names[0]
-  map_public_ip_on_launch = true
-  tags                    = { Name = "public" }
+  vpc_id            = aws_vpc.main.id
+  cidr_block        = "10.0.1.0/24"
+  availability_zone = data.aws_availability_zones.here.names[0]
+  tags              = { Name = "public" }
 }
 
 resource "aws_subnet" "management" {
@@ -25,6 +24,13 @@ resource "aws_subnet" "management" {
   cidr_block        = "10.0.2.0/24"
   availability_zone = data.aws_availability_zones.here.names[0]
   tags              = { Name = "management" }
+}
+
+resource "aws_subnet" "spare" {
+  vpc_id                  = aws_vpc.main.id
+  cidr_block              = "10.0.3.0/24"
+  availability_zone       = data.aws_availability_zones.here.names[1]
+  map_public_ip_on_launch = true
 }
 
 resource "aws_internet_gateway" "main" {
