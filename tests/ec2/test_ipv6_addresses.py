@@ -113,7 +113,8 @@ def test_only_an_interfaces_own_addresses_are_given_back_all_or_none(call: Any, 
             f"Some of the specified addresses are not assigned to interface {interface}",
         )
     assert call.refused("UnassignIpv6Addresses", NetworkInterfaceId=interface).code == "MissingParameter"
-    call("UnassignIpv6Addresses", NetworkInterfaceId=interface, Ipv6Addresses=[mine[0], mine[0]])
+    long = IPv6Address(mine[0]).exploded.upper()
+    call("UnassignIpv6Addresses", NetworkInterfaceId=interface, Ipv6Addresses=[mine[0], long])
     assert ips(net, interface) == [mine[1]]
     assert ips(net, other) == [theirs]
 

@@ -130,6 +130,12 @@ def test_an_ipv6_address_cannot_be_moved_only_given_back_first(call: Any, net: N
     call("AssignIpv6Addresses", NetworkInterfaceId=other, Ipv6Addresses=["2001:db8:0:1::77"])
 
 
+@pytest.mark.parametrize("item", [{}, {"Primary": True}, {"Primary": False, "PrivateIpAddress": ""}])
+def test_a_listed_address_must_be_there(call: Any, net: Network, item: dict[str, Any]) -> None:
+    error = call.refused("CreateNetworkInterface", SubnetId=net.subnet, PrivateIpAddresses=[item])
+    assert error.code == "MissingParameter"
+
+
 def test_any_number_of_addresses_costs_the_same_statements(call: Any, net: Network) -> None:
     counts = set()
     for number in (1, 5, 20):

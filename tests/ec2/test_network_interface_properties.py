@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, precondition, rule
 from small_network import Network
 from sqlalchemy import insert
 
@@ -106,6 +106,19 @@ class SmallSubnet(RuleBasedStateMachine):
 
     @rule(interface=interfaces, ips=st.sets(ANY_ADDRESS, min_size=1, max_size=3), move=st.booleans())
     def assign_addresses(self, interface: str, ips: set[str], move: bool) -> None:
+        self._assign_addresses(interface, ips, move)
+
+    @precondition(lambda self: self.secondary())
+    @rule(interface=interfaces, pick=st.integers(0, 10), move=st.booleans())
+    def assign_an_address_that_is_a_secondary_one(self, interface: str, pick: int, move: bool) -> None:
+        secondary = self.secondary()
+        self._assign_addresses(interface, {secondary[pick % len(secondary)]}, move)
+
+    def secondary(self) -> list[str]:
+        """The addresses that may move."""
+        return sorted(set(self.owner) - set(self.primary.values()))
+
+    def _assign_addresses(self, interface: str, ips: set[str], move: bool) -> None:
         taken = ips & set(self.owner)
         answer = self.attempt(
             "AssignPrivateIpAddresses",
@@ -118,6 +131,14 @@ class SmallSubnet(RuleBasedStateMachine):
             new = {item["PrivateIpAddress"] for item in answer["AssignedPrivateIpAddresses"]}
             assert new == {ip for ip in ips if self.owner.get(ip) != interface}
             self.owner.update(dict.fromkeys(ips, interface))
+
+    @precondition(lambda self: self.secondary())
+    @rule(pick=st.integers(0, 10))
+    def unassign_one(self, pick: int) -> None:
+        secondary = self.secondary()
+        ip = secondary[pick % len(secondary)]
+        owner = self.owner.pop(ip)
+        self.call("UnassignPrivateIpAddresses", NetworkInterfaceId=owner, PrivateIpAddresses=[ip])
 
     @rule(interface=interfaces, ips=st.sets(ANY_ADDRESS, min_size=1, max_size=2))
     def unassign(self, interface: str, ips: set[str]) -> None:
