@@ -71,13 +71,18 @@ class Api:
 
 
 @contextmanager
-def serve(directory: Path) -> Iterator[tuple[Settings, Database, str]]:
-    """Settings, store and URL of a server on an empty store."""
+def serve(directory: Path, database_url: str = "", quotas: Quotas = QUOTAS) -> Iterator[tuple[Settings, Database, str]]:
+    """Settings, store and URL of a server on an empty store: a new SQLite one, unless another is named."""
     settings = Settings(
-        state_dir=directory / "state", run_dir=directory / "run", database_url="", quotas=QUOTAS, settle_timeout=0
+        state_dir=directory / "state",
+        run_dir=directory / "run",
+        database_url=database_url,
+        quotas=quotas,
+        settle_timeout=0,
     )
     database = Database(settings.url)
-    database.create()
+    if not database_url:
+        database.create()
     config = uvicorn.Config(
         create_app(settings, database, strict=True), loop="uvloop", http="httptools", ws="none", log_level="warning"
     )

@@ -125,4 +125,3 @@ class Network:
         """As DescribeAddresses shows it."""
         (shown,) = self.call("DescribeAddresses", AllocationIds=[allocation])["Addresses"]
         return dict(shown)
-

@@ -79,8 +79,10 @@ class Dispatcher:
             "sts": model.Service("sts", model.STS_VERSION, strict=strict),
         }
         # SQLite lets one writer in and makes the others sleep and look again, up to 100 ms at a time. Queueing here
-        # hands the lock over at once; the agent, another process, still meets SQLite's own lock.
-        self._turn: AbstractContextManager[Any] = threading.Lock() if database.is_sqlite else nullcontext()
+        # hands the lock over at once; the agent, another process, still meets SQLite's own lock. On PostgreSQL only
+        # those queue that met a conflict: of many who want the same, each try lets at least one through.
+        self._turn = threading.Lock()
+        self._first_try: AbstractContextManager[Any] = self._turn if database.is_sqlite else nullcontext()
 
     def answer(self, request: Request) -> Answer:
         """The answer to ``request``; never raises."""
@@ -146,7 +148,9 @@ class Dispatcher:
         """
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                return self._attempt(operation, key, params, request_id, once=once)
+                turn = nullcontext() if operation.reads else self._first_try if attempt == 1 else self._turn
+                with turn:
+                    return self._attempt(operation, key, params, request_id, once=once)
             except (Conflict, IntegrityError):
                 if attempt == _ATTEMPTS:
                     raise
@@ -156,9 +160,8 @@ class Dispatcher:
     def _attempt(
         self, operation: Operation, key: AccessKey, params: Params, request_id: str, *, once: bool
     ) -> tuple[Result, frozenset[str]]:
-        turn = nullcontext() if operation.reads else self._turn
         begin = self._database.read if operation.reads else self._database.write
-        with turn, begin() as db:
+        with begin() as db:
             context = Context(db, key.account_id, self._settings, user_id=key.account_id, request_id=request_id)
             result = run_once(operation, context, params) if once else operation.function(context, params)
             if params.get("DryRun"):
