@@ -128,5 +128,3 @@ class _Counter:
 
     def _count(self, _db: Connection, *_: object) -> None:
         self.account.statements += 1
-
-

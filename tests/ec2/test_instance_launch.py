@@ -234,3 +234,11 @@ def test_two_hundred_instances_take_seconds_at_most(machines: Machines) -> None:
     began = time.perf_counter()
     assert len(machines.launch_many(MinCount=200, MaxCount=200)) == 200
     assert time.perf_counter() - began < 10
+
+
+def test_tags_for_all_volumes_of_a_launch_are_tags_for_none(machines: Machines) -> None:
+    """Terraform's ``default_tags`` come for volumes too, whether there are any or not."""
+    tags = [{"Key": "a", "Value": "b"}]
+    id_ = machines.launch(TagSpecifications=[{"ResourceType": "volume", "Tags": tags}])["InstanceId"]
+    assert machines.shown(id_)["Tags"] == []
+    assert machines.call("DescribeTags")["Tags"] == []

@@ -135,3 +135,9 @@ def test_customer_gateway_filters(call: Account) -> None:
     for name, value in (("state", "available"), ("type", "ipsec.1")):
         shown = call("DescribeCustomerGateways", Filters=[{"Name": name, "Values": [value]}])["CustomerGateways"]
         assert len(shown) == 2
+
+
+def test_an_empty_zone_is_any_zone(call: Account) -> None:
+    """Terraform sends one."""
+    made = call("CreateVpnGateway", Type="ipsec.1", AvailabilityZone="")["VpnGateway"]
+    assert "AvailabilityZone" not in made
