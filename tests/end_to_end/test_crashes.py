@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from flow import Flow
-from whole_enid import until
 
 from enid import supervisor
+from whole_enid import until
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
 
