@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -40,8 +41,8 @@ class Lab:
         """
         self.report = report
         self.keep = keep
-        self.directory = Path(tempfile.mkdtemp(prefix=f"{sweep.MARK}lab-"))
-        self.directory.chmod(0o711)  # the API has a user of its own
+        # Only a name as yet: what is made is made where it is removed again, whenever an interrupt comes.
+        self.directory = Path(tempfile.gettempdir()) / f"{sweep.MARK}lab-{secrets.token_hex(4)}"
         own = {"state_dir": self.directory / "state", "run_dir": self.directory / "run", "database_url": ""}
         reachable = {"listen": "127.0.0.1", "port": free_port(), "host_route": False}
         self.settings = settings.model_copy(update={**own, **reachable})
@@ -49,6 +50,8 @@ class Lab:
 
     def __enter__(self) -> Lab:
         try:
+            self.directory.mkdir(0o700)
+            self.directory.chmod(0o711)  # the API has a user of its own
             self.settings.run_dir.mkdir()
             path = self.settings.run_dir / RUNNING_SETTINGS
             path.touch(0o600)

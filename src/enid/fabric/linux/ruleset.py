@@ -14,7 +14,6 @@ from enid.netlink import expressions as nft
 from enid.netlink.nftables import (
     ACCEPT,
     CATCH_ALL,
-    DROP,
     ETHER,
     FORWARD,
     GOTO,
@@ -117,7 +116,7 @@ def _source() -> list[bytes]:
         add_chain(TABLE, "outside_source"),
         *pretending,
         _rule("outside_source", nft.accept()),
-        add_base_chain(TABLE, "source", "filter", PREROUTING, -300, DROP),
+        add_base_chain(TABLE, "source", "filter", PREROUTING, -300, ACCEPT),
         *own,
         _rule("source", nft.iifname(), nft.lookup("outside"), nft.goto("outside_source")),
         _rule("source", nft.iifname(), nft.lookup_value("unchecked"), nft.set_mark(), nft.accept()),
@@ -135,7 +134,7 @@ def _forward() -> list[bytes]:
     """A tracked flow first. Only what both gates let pass is ever confirmed, so its packets, and ICMP errors about it
     (which conntrack shows as the flow's own), need no further look. A packet without a flow has no status to match."""
     return [
-        add_base_chain(TABLE, "forward", "filter", FORWARD, 0, DROP),
+        add_base_chain(TABLE, "forward", "filter", FORWARD, 0, ACCEPT),
         _rule("forward", nft.mark(TRANSIT), nft.goto("transit")),
         _rule("forward", nft.ct_status(nft.CONFIRMED), nft.accept()),
         _rule("forward", nft.goto("new")),
@@ -149,6 +148,7 @@ def _forward() -> list[bytes]:
         _rule("new", nft.meta_mark(), nft.lookup_verdict("egress")),
         _rule("new", nft.oifname(), nft.lookup_value("combination"), nft.set_mark()),
         _rule("new", nft.meta_mark(), nft.lookup_verdict("ingress")),
+        _rule("new", nft.drop()),
     ]
 
 
@@ -219,7 +219,7 @@ def _router() -> list[bytes]:
         for code in codes
     ]
     return [
-        add_base_chain(TABLE, "input", "filter", INPUT, 0, DROP),
+        add_base_chain(TABLE, "input", "filter", INPUT, 0, ACCEPT),
         *(_rule("input", nft.icmp_type(6, kind, 0), nft.accept()) for kind in _NEIGHBOUR_DISCOVERY),
         _rule("input", nft.for_many(), nft.drop()),
         _rule("input", _drop("to_router")),
@@ -230,6 +230,10 @@ def _router() -> list[bytes]:
 
 def skeleton(counters: Mapping[str, int]) -> list[bytes]:
     """The whole table anew, in place of any older one: within one transaction no packet sees the difference.
+
+    No base chain has the policy to drop; each ends with a rule that does. For when the kernel has switched to the new
+    table's rules, the old one's chains stand in the way without a rule for some microseconds, and a policy of theirs
+    would drop what passes just then.
 
     ``counters``: what the drop counters start from.
     """
