@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -21,7 +22,8 @@ def subnet_of(call: Account, vpc: dict[str, Any], cidr: str = "10.0.1.0/24", **p
 
 def ipv6_of(vpc: dict[str, Any], number: int) -> str:
     block = vpc["Ipv6CidrBlockAssociationSet"][0]["Ipv6CidrBlock"]
-    return str(block).replace("00::/56", f"{number:02x}::/64")
+    first = ip_network(block).network_address
+    return f"{first + (number << 64)}/64"
 
 
 def test_a_new_subnet(call: Account, vpc: dict[str, Any]) -> None:
