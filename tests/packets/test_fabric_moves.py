@@ -192,8 +192,8 @@ def test_a_change_costs_the_same_in_a_full_vpc(lab: Lab) -> None:
 
 
 def test_a_restarted_agent_disturbs_no_flow(lab: Lab) -> None:
-    """Of a thousand packets a second, in one of a hundred restarts one is lost: a packet that is among the old table's
-    rules in the very moment the kernel switches to the new table finds the old table's sets empty."""
+    """Of a thousand packets a second, in a few of a hundred restarts one is lost: a packet that is among the old
+    table's rules in the very moment the kernel switches to the new table finds the old table's sets empty."""
     lab.apply(vpc(), group(), table(), A, B)
     ear = lab.guest(B).udp(B.addresses[0], 53)
     with Probe(lab).running() as probe:

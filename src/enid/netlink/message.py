@@ -49,20 +49,12 @@ def u8(kind: int, value: int) -> bytes:
     return attribute(kind, bytes((value,)))
 
 
-def u16(kind: int, value: int) -> bytes:
-    return attribute(kind, value.to_bytes(2, "little"))
-
-
 def u32(kind: int, value: int) -> bytes:
     return attribute(kind, _U32.pack(value))
 
 
 def u64(kind: int, value: int) -> bytes:
     return attribute(kind, value.to_bytes(8, "little"))
-
-
-def be16(kind: int, value: int) -> bytes:
-    return attribute(kind, value.to_bytes(2, "big"))
 
 
 def be32(kind: int, value: int) -> bytes:

@@ -54,8 +54,7 @@ class Supervisor:
             try:
                 if self._settings.rootless and os.geteuid() != 0:
                     enter()
-                for role in ("api", "agent"):
-                    _end_orphan(self._settings, role)  # of a supervisor that was killed
+                _end_orphans(self._settings)
                 prepare(self._settings)
                 adopt_orphans()
                 self._write_pid("supervisor", os.getpid())
@@ -157,8 +156,7 @@ def teardown(settings: Settings) -> None:
     from enid.fabric.linux import LinuxFabric
     from enid.guest.sandboxes import Sandboxes
 
-    for role in ("api", "agent"):
-        _end_orphan(settings, role)
+    _end_orphans(settings)
     guests = Sandboxes(settings)
     for instance_id in (*guests.adopt(), *guests.lost()):
         guests.kill(instance_id)
@@ -168,10 +166,15 @@ def teardown(settings: Settings) -> None:
     clear_run_dir(settings.run_dir)
 
 
-def _end_orphan(settings: Settings, role: str) -> None:
-    pid = running(settings, role)
-    if pid is None:
-        return
+def _end_orphans(settings: Settings) -> None:
+    """What a supervisor that was killed left running."""
+    for role in ("api", "agent"):
+        pid = running(settings, role)
+        if pid is not None:
+            _kill(pid)
+
+
+def _kill(pid: int) -> None:
     descriptor = os.pidfd_open(pid)
     try:
         signal.pidfd_send_signal(descriptor, signal.SIGKILL)
