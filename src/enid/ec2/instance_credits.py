@@ -58,7 +58,7 @@ def _require_burstable(rows: list[Row[Any]]) -> None:
             raise unsupported(f"The instance '{row.id}' is not a burstable performance instance.")
 
 
-@operation("ModifyInstanceCreditSpecification")
+@operation("ModifyInstanceCreditSpecification", records=True)
 def modify_instance_credit_specification(ctx: Context, params: Params) -> Result:
     """All instances or none."""
     wanted = dict(_wanted(one) for one in params["InstanceCreditSpecifications"])

@@ -205,12 +205,12 @@ def terminate_instances(ctx: Context, params: Params) -> Result:
     return {"TerminatingInstances": _changes(rows, acted, "shutting-down")}
 
 
-@operation("MonitorInstances")
+@operation("MonitorInstances", records=True)
 def monitor_instances(ctx: Context, params: Params) -> Result:
     return _monitoring(ctx, params, on=True)
 
 
-@operation("UnmonitorInstances")
+@operation("UnmonitorInstances", records=True)
 def unmonitor_instances(ctx: Context, params: Params) -> Result:
     return _monitoring(ctx, params, on=False)
 

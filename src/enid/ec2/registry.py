@@ -19,18 +19,25 @@ class Operation:
     reads: bool
     """Runs in a read transaction: must not write."""
     service: str
+    records: bool = False
+    """Only stores what is shown again: neither packets nor guests follow it."""
 
 
 OPERATIONS: dict[str, Operation] = {}
 
 
-def operation(name: str, *, reads: bool | None = None, service: str = "ec2") -> Callable[[Function], Function]:
-    """Register a function as the operation ``name``. ``Describe…`` and ``Get…`` only read unless told otherwise."""
+def operation(
+    name: str, *, reads: bool | None = None, records: bool = False, service: str = "ec2"
+) -> Callable[[Function], Function]:
+    """Register a function as the operation ``name``. ``Describe…`` and ``Get…`` only read unless told otherwise.
+
+    :param records: see :class:`Operation`; ``docs/coverage.md`` tells users.
+    """
 
     def register(function: Function) -> Function:
         assert name not in OPERATIONS, name
         only_reads = name.startswith(("Describe", "Get")) if reads is None else reads
-        OPERATIONS[name] = Operation(name, function, only_reads, service)
+        OPERATIONS[name] = Operation(name, function, only_reads, service, records)
         return function
 
     return register

@@ -163,12 +163,12 @@ def _by_id(ctx: Context, group_id: str, ids: Sequence[str], *, is_egress: bool |
     return [found[id_] for id_ in wanted]
 
 
-@operation("UpdateSecurityGroupRuleDescriptionsIngress")
+@operation("UpdateSecurityGroupRuleDescriptionsIngress", records=True)
 def update_security_group_rule_descriptions_ingress(ctx: Context, params: Params) -> Result:
     return _describe_anew(ctx, params, is_egress=False)
 
 
-@operation("UpdateSecurityGroupRuleDescriptionsEgress")
+@operation("UpdateSecurityGroupRuleDescriptionsEgress", records=True)
 def update_security_group_rule_descriptions_egress(ctx: Context, params: Params) -> Result:
     return _describe_anew(ctx, params, is_egress=True)
 

@@ -135,7 +135,7 @@ def _existing(ctx: Context, ids: Sequence[str]) -> dict[str, list[str]]:
     return {RESOURCES[prefix].type: wanted for prefix, wanted in by_prefix.items()}
 
 
-@operation("CreateTags")
+@operation("CreateTags", records=True)
 def create_tags(ctx: Context, params: Params) -> Result:
     """All resources get all tags, or none does."""
     given = check(params.get("Tags", ()))
@@ -149,7 +149,7 @@ def create_tags(ctx: Context, params: Params) -> Result:
     return {}
 
 
-@operation("DeleteTags")
+@operation("DeleteTags", records=True)
 def delete_tags(ctx: Context, params: Params) -> Result:
     """A tag without ``Value`` goes whatever its value is; with one, only if it is equal. No tags given: all go."""
     ids = [id_ for group in _existing(ctx, params.get("Resources", ())).values() for id_ in group]

@@ -41,14 +41,14 @@ class Service:
         self.name = name
         self.version = version
         self._model = _load(name)
-        self._names = frozenset(self._model.operation_names)
+        self.names = frozenset(self._model.operation_names)
         self._encoders = Encoders(strict=strict)
         self._compiled: dict[str, Operation] = {}
         self._compiling = threading.Lock()
 
     def knows(self, action: str) -> bool:
         """Whether AWS has an operation of this name."""
-        return action in self._names
+        return action in self.names
 
     def operation(self, action: str) -> Operation:
         """The compiled operation ``action``, which the service must know."""

@@ -1,0 +1,64 @@
+"""The schema. The database is the judge: every conflict AWS reports is a unique constraint here.
+
+Times are ISO 8601 text in UTC (AWS answers them as text; SQLite has no type for them). JSON columns hold what is only
+stored and shown. Deleting a row means the resource is gone; only ``instances`` keep a terminated row for a while.
+"""
+
+from __future__ import annotations
+
+from enid.store.tables.accounts import access_keys, accounts, client_tokens, hosts, journal
+from enid.store.tables.columns import metadata
+from enid.store.tables.gateways import (
+    customer_gateways,
+    internet_gateways,
+    vpn_connection_routes,
+    vpn_connections,
+    vpn_gateways,
+)
+from enid.store.tables.instances import instances, key_pairs
+from enid.store.tables.network_interfaces import (
+    attachments,
+    network_interface_groups,
+    network_interfaces,
+    private_addresses,
+    public_addresses,
+)
+from enid.store.tables.route_tables import route_propagations, route_table_associations, route_tables, routes
+from enid.store.tables.security_groups import prefix_list_entries, prefix_lists, security_group_rules, security_groups
+from enid.store.tables.sites import sites
+from enid.store.tables.tags import tags
+from enid.store.tables.vpcs import subnets, vpc_cidr_blocks, vpcs
+
+__all__ = [
+    "access_keys",
+    "accounts",
+    "attachments",
+    "client_tokens",
+    "customer_gateways",
+    "hosts",
+    "instances",
+    "internet_gateways",
+    "journal",
+    "key_pairs",
+    "metadata",
+    "network_interface_groups",
+    "network_interfaces",
+    "prefix_list_entries",
+    "prefix_lists",
+    "private_addresses",
+    "public_addresses",
+    "route_propagations",
+    "route_table_associations",
+    "route_tables",
+    "routes",
+    "security_group_rules",
+    "security_groups",
+    "sites",
+    "subnets",
+    "tags",
+    "vpc_cidr_blocks",
+    "vpcs",
+    "vpn_connection_routes",
+    "vpn_connections",
+    "vpn_gateways",
+]

@@ -1,0 +1,42 @@
+"""What the tables are made of: the naming of constraints, and the kinds of columns."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, ForeignKey, Integer, MetaData, Text, false, text
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def text_column(name: str, *, index: bool = False, default: str | None = "", unique: bool = False) -> Column[str]:
+    return Column(name, Text, nullable=False, index=index, unique=unique, server_default=default)
+
+
+def optional_text(name: str, *, index: bool = False, unique: bool = False) -> Column[str | None]:
+    return Column(name, Text, nullable=True, index=index, unique=unique)
+
+
+def flag(name: str, default: str = "0") -> Column[bool]:
+    return Column(name, Boolean, nullable=False, server_default=false() if default == "0" else text("true"))
+
+
+def number(name: str, default: int = 0) -> Column[int]:
+    return Column(name, Integer, nullable=False, server_default=str(default))
+
+
+def id_column(name: str = "id") -> Column[str]:
+    return Column(name, Text, primary_key=True)
+
+
+def parent(name: str, target: str) -> Column[str]:
+    return Column(name, Text, ForeignKey(target, ondelete="CASCADE"), nullable=False, index=True)
+
+
+def owner() -> Column[str]:
+    return Column("account_id", Text, nullable=False, index=True)
