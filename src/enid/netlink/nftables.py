@@ -11,10 +11,10 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from enid.netlink.message import CREATE, attribute, attributes, be32, message, nested, text, to_text
+from enid.netlink.message import CREATE, HEADER, attribute, attributes, be32, message, nested, text, to_text
 
 SUBSYSTEM = 10
-_NEWTABLE, _DELTABLE, _NEWCHAIN, _DELCHAIN, _NEWRULE, _DELRULE = 0, 2, 3, 5, 6, 8
+_NEWTABLE, _GETTABLE, _DELTABLE, _NEWCHAIN, _GETCHAIN, _DELCHAIN, _NEWRULE, _DELRULE = 0, 1, 2, 3, 4, 5, 6, 8
 _NEWSET, _NEWSETELEM, _GETSETELEM, _DELSETELEM, _NEWOBJ, _GETOBJ = 9, 12, 13, 14, 18, 19
 _BATCH_BEGIN, _BATCH_END = 0x10, 0x11
 _INET = 1
@@ -112,6 +112,22 @@ def delete_table(table: str) -> bytes:
     return _message(_DELTABLE, 0, text(1, table))
 
 
+def get_tables() -> bytes:
+    """To dump."""
+    return _message(_GETTABLE, 0)
+
+
+def parse_table(body: bytes) -> str:
+    """The name."""
+    return to_text(dict(attributes(body[_HEADER.size :]))[1])
+
+
+def in_table(message: bytes, table: str) -> bytes:
+    """``message``, which was made for a table with a name as long, for ``table``: each names its table first."""
+    name, start = text(1, table), HEADER.size + _HEADER.size
+    return message[:start] + name + message[start + len(name) :]
+
+
 def add_chain(table: str, name: str) -> bytes:
     """A chain to jump to."""
     return _message(_NEWCHAIN, CREATE, text(1, table), text(3, name))
@@ -126,6 +142,17 @@ def add_base_chain(table: str, name: str, kind: str, hook: int, priority: int, p
 def delete_chain(table: str, name: str) -> bytes:
     """Its rules go first: see :func:`flush_chain`."""
     return _message(_DELCHAIN, 0, text(1, table), text(3, name))
+
+
+def get_chains() -> bytes:
+    """To dump: the chains of every table."""
+    return _message(_GETCHAIN, 0)
+
+
+def parse_chain(body: bytes) -> tuple[str, str, bool]:
+    """(table, chain, whether it is a base chain)."""
+    found = dict(attributes(body[_HEADER.size :]))
+    return to_text(found[1]), to_text(found[3]), 4 in found
 
 
 def add_rule(table: str, chain: str, *expressions: bytes) -> bytes:

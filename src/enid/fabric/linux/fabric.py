@@ -113,9 +113,8 @@ class LinuxFabric:
         busy = next((router for router in self._routers.values() if router.leaving), None)
         if busy is not None:
             return busy.tidy() or any(router.leaving for router in self._routers.values())
-        for router in self._routers.values():
-            router.tidy()
-        return False
+        more = [router.tidy() for router in self._routers.values()]
+        return any(more)
 
     def close(self) -> None:
         for router in self._routers.values():

@@ -1,23 +1,31 @@
-"""A VPC's nftables table as it is kept: what is known to be there, what is wanted, and the transaction in between."""
+"""A VPC's nftables table as it is kept: what is known to be there, what is wanted, and the transaction in between.
+
+A table is never emptied or replaced under the packets that are among its rules: the kernel takes the elements of a
+deleted set away at once, so that such a packet would find nobody allowed anything. A table written anew stands beside
+the old one under a name of its own, and both judge; then the old one's base chains go, so that no packet enters it any
+more; and later, when none can be inside, the rest.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
+from typing import TypeVar
 
-from enid.fabric.linux import elements, groups
+from enid.fabric.linux import elements, groups, names
 from enid.fabric.linux.cells import Cells
 from enid.fabric.linux.groups import Element
 from enid.fabric.linux.names import TABLE
 from enid.fabric.linux.ruleset import no_translation, skeleton, translation
 from enid.netlink import nftables
 from enid.netlink.netfilter import NetfilterSocket
-from enid.netlink.nftables import Data, Key
+from enid.netlink.nftables import Data, Key, in_table
 from enid.topology.records import Port, SecurityGroup
 
 _FIRST_SETS = ("spoof4", "spoof6", "unchecked", "outside", "blocks4", "blocks6", "public", "public_of", "private_of")
 """What running flows need, if a table is too big for one transaction."""
+_Parsed = TypeVar("_Parsed")
 
 
 class Gates:
@@ -25,6 +33,9 @@ class Gates:
 
     def __init__(self, netfilter: NetfilterSocket) -> None:
         self._netfilter = netfilter
+        self._table = max(self._tables(), key=_number, default=names.TABLE)
+        self._retired: list[str] = []
+        """Tables that were replaced, to be deleted."""
         self._clear()
 
     def _clear(self) -> None:
@@ -38,11 +49,16 @@ class Gates:
         self._carrying: defaultdict[str, list[tuple[str, ...]]] = defaultdict(list)
         """Group → the combinations it is part of."""
         self._translates = False
+        self._hooked = False
+        """Packets enter the retired tables until the next commit is through."""
 
     def begin(self) -> None:
-        """Write the table anew with the next commit, whatever it is now; its counters go on."""
+        """Write the table anew with the next commit, whatever there is now; its counters go on."""
         self._clear()
         self._skeleton = skeleton(self.drops())
+        self._retired = self._tables()
+        self._hooked = bool(self._retired)
+        self._table = names.table(_number(self._table) + 1)
 
     def announce(self, wanted: Iterable[Element]) -> None:
         """Elements of the fixed sets."""
@@ -118,23 +134,50 @@ class Gates:
         first = [part for name in _FIRST_SETS for part in added.pop(name, ())]
         messages = [*self._skeleton, *gone, *first, *self._structure, *chain(*added.values())]
         self._skeleton, self._structure = [], []
-        for transaction in _split(messages, self._netfilter.capacity):
+        for transaction in _split([in_table(message, self._table) for message in messages], self._netfilter.capacity):
             self._netfilter.commit(transaction)
+        if self._hooked:
+            self._hooked = False
+            self._unhook()
+
+    def _unhook(self) -> None:
+        """No packet enters the retired tables any more."""
+        chains = self._dump(nftables.get_chains(), nftables.parse_chain)
+        doomed = [(table, name) for table, name, base in chains if base and table in self._retired]
+        self._netfilter.commit([nftables.delete_chain(table, name) for table, name in doomed])
+
+    @property
+    def replaces(self) -> bool:
+        """Something is left of an older table: see :meth:`tidy`."""
+        return bool(self._retired)
+
+    def tidy(self) -> None:
+        """Delete the retired tables: to be called some time after they were replaced."""
+        self._netfilter.commit([nftables.delete_table(table) for table in self._retired])
+        self._retired = []
 
     def drops(self) -> Mapping[str, int]:
         """Packets dropped so far, by reason."""
-        return dict(map(nftables.parse_counter, self._dump(nftables.get_counters(TABLE))))
+        return dict(self._dump(nftables.get_counters(self._table), nftables.parse_counter))
 
     def public(self) -> set[tuple[bytes, bytes]]:
         """The (public, private) addresses the kernel translates now, packed."""
-        bodies = self._dump(nftables.get_elements(TABLE, "private_of"))
-        return {pair for body in bodies for pair in nftables.parse_elements(body)}
+        elements = nftables.get_elements(self._table, "private_of")
+        return {pair for pairs in self._dump(elements, lambda body: [*nftables.parse_elements(body)]) for pair in pairs}
 
-    def _dump(self, request: bytes) -> list[bytes]:
+    def _tables(self) -> list[str]:
+        found = self._dump(nftables.get_tables(), nftables.parse_table)
+        return [name for name in found if names.table_number(name) is not None]
+
+    def _dump(self, request: bytes, parse: Callable[[bytes], _Parsed]) -> list[_Parsed]:
         try:
-            return list(self._netfilter.dump(request))
+            return [parse(body) for body in self._netfilter.dump(request)]
         except FileNotFoundError:
             return []
+
+
+def _number(table: str) -> int:
+    return names.table_number(table) or 0
 
 
 def _split(messages: list[bytes], capacity: int) -> Iterator[list[bytes]]:

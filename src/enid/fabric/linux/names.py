@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address
 
-TABLE = "enid"
-"""The nftables table."""
+TABLE = "enid00000000"
+"""The nftables table; in a VPC's router its successors count on, see :mod:`gates`."""
 INTERNET = "internet"
 """The namespace where all internet gateways meet, and every other namespace's link to it."""
 HOST_ADDRESS = IPv4Address("169.254.100.1")
@@ -17,8 +18,19 @@ UPPER: dict[int, IPv4Address | IPv6Address] = {4: IPv4Address("100.64.0.1"), 6: 
 these need no address on any link and nothing is ever asked."""
 LOWER: dict[int, IPv4Address | IPv6Address] = {4: IPv4Address("100.64.0.2"), 6: IPv6Address("fe80::2")}
 """The next hop towards a VPC or a site."""
+_OUR_TABLE = re.compile("enid([0-9a-f]{8})?")
 TRANSIT = 0x80000000
 """Bit of a packet's mark: it was sent by an interface whose source check is off, and not from an address of its own."""
+
+
+def table(number: int) -> str:
+    """The nftables table of this number."""
+    return f"enid{number:08x}"
+
+
+def table_number(name: str) -> int | None:
+    """The other way round; ``None`` for a table that is not ours."""
+    return int(name.removeprefix("enid") or "0", 16) if _OUR_TABLE.fullmatch(name) else None
 
 
 def _tail(identifier: str) -> str:

@@ -102,9 +102,10 @@ class Router:
         if self.leaving:
             self._unplug(list(self.leaving)[:_BATCH_OF_LINKS])
             return bool(self.leaving)
+        self._gates.tidy()
         if self._gates.garbage() > _GARBAGE:
             self._rewrite()
-        return False
+        return self._gates.replaces
 
     def _here(self, port: Port) -> bool:
         return port.host == self._host_id

@@ -39,7 +39,6 @@ from enid.netlink.nftables import (
     add_set,
     add_table,
     delete_chain,
-    delete_table,
     flush_chain,
     ifname,
 )
@@ -229,18 +228,16 @@ def _router() -> list[bytes]:
 
 
 def skeleton(counters: Mapping[str, int]) -> list[bytes]:
-    """The whole table anew, in place of any older one: within one transaction no packet sees the difference.
+    """A table of its own, beside any older one.
 
-    No base chain has the policy to drop; each ends with a rule that does. For when the kernel has switched to the new
-    table's rules, the old one's chains stand in the way without a rule for some microseconds, and a policy of theirs
-    would drop what passes just then.
+    No base chain has the policy to drop; each ends with a rule that does. For when a table's base chains are deleted
+    (see :mod:`gates`) they stand in the way without a rule for some microseconds, and a policy of theirs would drop
+    what passes just then.
 
     ``counters``: what the drop counters start from.
     """
     chains = ("new", "transit", "from_internet", "to_internet", "from_vpn")
     return [
-        add_table(TABLE),
-        delete_table(TABLE),
         add_table(TABLE),
         *(add_counter(TABLE, reason, counters.get(reason, 0)) for reason in DROPS),
         *(add_set(TABLE, declared) for declared in SETS),
