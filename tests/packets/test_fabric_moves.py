@@ -118,13 +118,21 @@ def test_an_address_that_goes_to_another_interface_inherits_no_flow(lab: Lab) ->
     assert nothing_for(ear)
 
 
-def test_a_second_interface_at_the_same_index_right_after_the_first(lab: Lab) -> None:
-    """The first one's link still waits to be deleted and has the name."""
+@pytest.mark.parametrize(
+    "successor", [replace(port(8), instance_id=B.instance_id), replace(B, attachment_id="eni-attach-9")]
+)
+def test_a_second_interface_at_the_same_index_right_after_the_first(lab: Lab, successor: Port) -> None:
+    """The first one's link still waits to be deleted and has the names: it is only put aside for now."""
     lab.apply(vpc(), group(), table(), A, B)
     lab.remove(B)
-    successor = replace(port(8), instance_id=B.instance_id)
     lab.apply(successor)
-    delivers(lab.guest(A).udp(A.addresses[0]), lab.guest(successor).udp("10.0.1.8", 53), "10.0.1.8")
+    address = successor.addresses[0]
+    guest = lab.guests[B.instance_id]
+    assert guest.run("ip -br link").stdout.count("@") == 2
+    assert successor.id in guest.run("ip link show eth0").stdout
+    delivers(lab.guest(A).udp(A.addresses[0]), lab.guest(successor).udp(address, 53), address)
+    until(lambda: not lab.fabric.tidy(), "the old link goes")
+    assert guest.run("ip -br link").stdout.count("@") == 1
 
 
 def test_an_instance_that_started_again_is_plugged_anew(lab: Lab) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from enid.netlink.message import (
@@ -131,9 +132,18 @@ def delete_group(group: int) -> bytes:
 
 def add_altnames(*names: str, index: int = 0, name: str = "") -> bytes:
     """Give the link further names (up to 127 characters each)."""
+    return _altnames(_NEWLINKPROP, CREATE | APPEND, names, index, name)
+
+
+def delete_altnames(*names: str, index: int = 0, name: str = "") -> bytes:
+    """Take further names from the link."""
+    return _altnames(_DELLINKPROP, 0, names, index, name)
+
+
+def _altnames(kind: int, flags: int, names: Sequence[str], index: int, name: str) -> bytes:
     link = [] if index else [text(_IFNAME, name)]
     alternatives = nested(_PROP_LIST, *(text(_ALT_IFNAME, alternative) for alternative in names))
-    return message(_NEWLINKPROP, ACK | CREATE | APPEND, _info(index), *link, alternatives)
+    return message(kind, ACK | flags, _info(index), *link, alternatives)
 
 
 def get_link(*, index: int = 0, name: str = "") -> bytes:

@@ -100,6 +100,29 @@ def _bring_up(node: Node, made: Sequence[tuple[Port, int]], counts: Counter[str]
     return failures
 
 
+def set_aside(ports: Iterable[Port], guest: GuestNamespace, counts: Counter[str]) -> None:
+    """Make room in the guests for others of the same device: deleting these links, which is slow, can wait.
+
+    What cannot be moved is left; whoever needs its place is refused then.
+    """
+    for port in ports:
+        place = guest(port.instance_id)
+        if place is None:
+            continue
+        try:
+            with RouteSocket(place, counts) as route:
+                (body,) = route.request(links.get_link(name=port.device))
+                link = links.parse_link(body)
+                route.batch(
+                    [
+                        links.set_link(index=link.index, up=False, rename=names.port_link(port.attachment_id)),
+                        *(links.delete_altnames(name, index=link.index) for name in link.altnames),
+                    ]
+                )
+        except OSError:
+            continue
+
+
 def adoptable(node: Node, ports: Iterable[Port], guest: GuestNamespace, counts: Counter[str]) -> set[str]:
     """Of the links the node has, the names of those whose other end is the right interface of the right instance."""
     kept = set()

@@ -122,11 +122,9 @@ class Router:
             return {}
         names_taken = {names.port_link(port.attachment_id) for port in wanted}
         places_taken = {(port.instance_id, port.device) for port in wanted}
-        self._unplug(
-            name
-            for name, old in self.leaving.items()
-            if name in names_taken or (old.instance_id, old.device) in places_taken
-        )
+        self._unplug(name for name in self.leaving if name in names_taken)
+        in_the_way = [old for old in self.leaving.values() if (old.instance_id, old.device) in places_taken]
+        plugs.set_aside(in_the_way, self._guest, self._counts)
         failures = plugs.plug(self.node, wanted, self._guest, self._counts)
         for port in wanted:
             name = names.port_link(port.attachment_id)
