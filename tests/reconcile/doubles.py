@@ -17,6 +17,9 @@ class FakeGuests:
         self.missing: list[str] = []
         self.asked: list[InstanceSpec] = []
         self.released: list[str] = []
+        self.obstinate: set[str] = set()
+        """Instances that do not end when they are asked to."""
+        self.asked_to_end: list[str] = []
         self.configured: dict[str, list[Port]] = {}
         self.happened: list[Event] = []
 
@@ -47,6 +50,12 @@ class FakeGuests:
 
     def configure(self, instance_id: str, ports: Sequence[Port]) -> None:
         self.configured[instance_id] = list(ports)
+
+    def stop(self, instance_id: str, grace: float) -> None:
+        if instance_id in self.obstinate:
+            self.asked_to_end.append(instance_id)
+        else:
+            self.die(instance_id)
 
     def kill(self, instance_id: str) -> None:
         self.live.pop(instance_id, None)

@@ -143,6 +143,38 @@ def test_a_crashed_instance_comes_back_by_stop_and_start(call: Any, host: Host, 
     assert host.port(eni) is not None
 
 
+@pytest.mark.parametrize("end", ["StopInstances", "TerminateInstances"])
+def test_a_guest_is_asked_to_end_and_only_force_ends_it_at_once(call: Any, host: Host, subnet: str, end: str) -> None:
+    instance, eni = launch(call, subnet)
+    host.settle()
+    host.guests.obstinate.add(instance)
+    call(end, InstanceIds=[instance])
+    host.settle()
+    under_way = state(call, instance)
+    assert under_way in ("stopping", "shutting-down")
+    assert host.guests.asked_to_end == [instance], "once"
+    assert host.port(eni) is None, "it has no network any more"
+    host.restart()
+    assert host.guests.asked_to_end == [instance] * 2, "the next agent asks again"
+    assert state(call, instance) == under_way
+    call(end, InstanceIds=[instance], Force=True)
+    host.settle()
+    assert state(call, instance) == {"stopping": "stopped", "shutting-down": "terminated"}[under_way]
+    assert host.guests.live == {}
+
+
+def test_a_guest_that_ends_as_asked_is_not_impaired(call: Any, host: Host, subnet: str) -> None:
+    instance, _ = launch(call, subnet)
+    host.settle()
+    call("StopInstances", InstanceIds=[instance])
+    host.settle()
+    assert state(call, instance) == "stopped"
+    call("StartInstances", InstanceIds=[instance])
+    host.settle()
+    status = call("DescribeInstanceStatus", InstanceIds=[instance])["InstanceStatuses"][0]
+    assert status["InstanceStatus"]["Status"] == "ok"
+
+
 def test_reboot_ends_the_old_boot_and_plugs_the_ports_again(call: Any, host: Host, subnet: str) -> None:
     instance, eni = launch(call, subnet)
     host.settle()

@@ -7,7 +7,7 @@ carries it out and writes ``running``, ``stopped`` and ``terminated``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Row, update
@@ -63,9 +63,11 @@ _STOP = _Transition(
     "stopping",
     "This instance '{id}' is not in a state from which it can be stopped.",
 )
+_STOP_AT_ONCE = replace(_STOP, moves=(*_STOP.moves, "stopping"), stays=("stopped",))
 _TERMINATE = _Transition(
     ("pending", "running", "stopping", "stopped"), ("shutting-down", "terminated"), "shutting-down", ""
 )
+_TERMINATE_AT_ONCE = replace(_TERMINATE, moves=(*_TERMINATE.moves, "shutting-down"), stays=("terminated",))
 _REBOOT = _Transition(
     ("pending", "running"), (), "", "The instance '{id}' is not in a state from which it can be rebooted."
 )
@@ -147,25 +149,31 @@ def start_instances(ctx: Context, params: Params) -> Result:
     return {"StartingInstances": _changes(rows, acted, "pending")}
 
 
-_FRESH: Mapping[str, str] = {
+_FRESH: Mapping[str, object] = {
     "state": "pending",
     "health": "initializing",
     "state_reason_code": "",
     "state_reason_message": "",
     "state_transition_reason": "",
+    "skip_os_shutdown": False,
 }
+
+
+def _at_once(params: Params) -> bool:
+    return bool(params.get("Force") or params.get("SkipOsShutdown"))
 
 
 @operation("StopInstances")
 def stop_instances(ctx: Context, params: Params) -> Result:
-    """``Force`` and ``SkipOsShutdown`` change nothing: a sandbox always stops.
+    """An instance that never ran cannot be stopped (as AWS says); auto-assigned public addresses go with ``stopped``.
 
-    An instance that never ran cannot be stopped (as AWS says); auto-assigned public addresses go with ``stopped``.
+    ``Force`` and ``SkipOsShutdown`` do not wait for the guest, nor go on waiting for one that is stopping.
     """
     if params.get("Hibernate"):
         raise unsupported("Instances cannot be hibernated.")
     rows = _named(ctx, params)
-    acted = _acted_on(rows, _STOP)
+    at_once = _at_once(params)
+    acted = _acted_on(rows, _STOP_AT_ONCE if at_once else _STOP)
     for row in acted:
         if row.state == "pending" and row.boot == 1:
             raise incorrect_state(f"Instance '{row.id}' cannot be stopped as it has never reached the 'running' state.")
@@ -174,6 +182,7 @@ def stop_instances(ctx: Context, params: Params) -> Result:
         ctx,
         acted,
         state="stopping",
+        skip_os_shutdown=at_once,
         state_reason_code="Client.UserInitiatedShutdown",
         state_reason_message="Client.UserInitiatedShutdown: User initiated shutdown",
         state_transition_reason=_user_initiated(ctx),
@@ -192,12 +201,14 @@ def reboot_instances(ctx: Context, params: Params) -> Result:
 def terminate_instances(ctx: Context, params: Params) -> Result:
     """All or none; stop protection protects from termination too, as on AWS."""
     rows = _named(ctx, params)
-    acted = _acted_on(rows, _TERMINATE)
+    at_once = _at_once(params)
+    acted = _acted_on(rows, _TERMINATE_AT_ONCE if at_once else _TERMINATE)
     _protected(acted, "terminated", "disableApiTermination", "disableApiStop")
     _write(
         ctx,
         acted,
         state="shutting-down",
+        skip_os_shutdown=at_once,
         state_reason_code="Client.UserInitiatedShutdown",
         state_reason_message="Client.UserInitiatedShutdown: User initiated shutdown",
         state_transition_reason=_user_initiated(ctx),

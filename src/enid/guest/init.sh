@@ -14,8 +14,11 @@ halt() {
 	trap '' TERM INT
 	say "stopping"
 	kill -s TERM -- -1 2>/dev/null
+	looks=0
 	while kill -s 0 -- -1 2>/dev/null; do
 		sleep 0.05
+		looks=$((looks + 1))
+		[ $looks != 20 ] || kill -s HUP -- -1 2>/dev/null # interactive shells ignore the first
 	done
 	exit 0
 }

@@ -78,6 +78,10 @@ class Guests(Protocol):
         """
         ...
 
+    def stop(self, instance_id: str, grace: float) -> None:
+        """Ask its init to end everything in order; after ``grace`` seconds it is killed. A ``died`` event follows."""
+        ...
+
     def kill(self, instance_id: str) -> None:
         """End every process of the sandbox now and forget its run-time record; its disk stays. No-op when gone."""
         ...

@@ -31,6 +31,9 @@ log = structlog.get_logger()
 EVENTS_PER_STEP = 8
 """Boots finished in one step: few, so that a thousand starts never hold up one move."""
 
+SHUTDOWN_GRACE = 10.0
+"""Seconds a guest has to end its processes before they are killed. AWS gives minutes."""
+
 _JOURNAL_KIND: dict[Kind, journal.Kind] = {
     Kind.VPC: "vpc",
     Kind.ROUTE_TABLE: "route_table",
@@ -75,6 +78,8 @@ class Reconciler:
         self._live: dict[str, int] = {}
         """Instance → boot number of its live sandbox."""
         self._starting: dict[str, int] = {}
+        self._stopping: set[str] = set()
+        """Instances whose live sandbox was asked to end."""
         self._events: list[Event] = []
         self._again: set[Key] = set()
 
@@ -142,7 +147,8 @@ class Reconciler:
         doomed = self._begin(instances)
         failures = self._carry_out(records)
         for row, action in doomed:
-            self._finish(row.id, action, outcome)
+            if self._is_down(row):
+                self._finish(row.id, action, outcome)
         self._judge_attachments(attachments, failures, outcome)
         for row in instances:
             if row.state in snapshot.LIVE_STATES and self._live.get(row.id) == row.boot:
@@ -157,6 +163,8 @@ class Reconciler:
         for row in instances:
             action = decide(row.state, row.health, row.boot, self._live.get(row.id), self._starting.get(row.id))
             if action is Action.RESTART:
+                if not self._is_down(row):
+                    continue
                 self._end(row.id)
                 action = Action.START
             if action is Action.START:
@@ -166,17 +174,26 @@ class Reconciler:
                 doomed.append((row, action))
         return doomed
 
+    def _is_down(self, row: Any) -> bool:
+        """Whether there is nothing to wait for: a guest that runs is asked to end, and its end looks at it again."""
+        if row.id not in self._live or row.skip_os_shutdown:
+            return True
+        if row.id not in self._stopping:
+            self._stopping.add(row.id)
+            self._guests.stop(row.id, SHUTDOWN_GRACE)
+        return False
+
     def _finish(self, instance_id: str, action: Action, outcome: Outcome) -> None:
-        self._live.pop(instance_id, None)
+        self._end(instance_id)
         if action is Action.TERMINATE:
             self._guests.delete(instance_id)
             outcome.terminated.append(instance_id)
         else:
-            self._guests.kill(instance_id)
             outcome.stopped.append(instance_id)
 
     def _end(self, instance_id: str) -> None:
         self._live.pop(instance_id, None)
+        self._stopping.discard(instance_id)
         self._guests.kill(instance_id)
 
     def _carry_out(self, records: dict[RecordKey, Record | None]) -> dict[RecordKey, str]:
@@ -234,7 +251,9 @@ class Reconciler:
             if event.what == "died":
                 if self._live.get(event.id) == event.boot:
                     del self._live[event.id]
-                    outcome.impaired.append(event.id)
+                    if event.id not in self._stopping:
+                        outcome.impaired.append(event.id)
+                    self._stopping.discard(event.id)
                 continue
             self._starting.pop(event.id, None)
             if event.what == "started":

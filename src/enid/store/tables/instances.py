@@ -34,6 +34,7 @@ instances = Table(
     text_column("host_id"),
     flag("disable_api_termination"),
     flag("disable_api_stop"),
+    flag("skip_os_shutdown"),  # how it was asked to end: at once
     flag("ebs_optimized"),
     flag("monitoring"),
     text_column("shutdown_behavior", default="stop"),
