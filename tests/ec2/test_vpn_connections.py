@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 from xml.etree.ElementTree import fromstring
@@ -12,7 +13,10 @@ from hypothesis import strategies as st
 from sqlalchemy import insert
 
 from accounts import Account
+from enid import clock
 from enid.ec2 import vpn_tunnels
+from enid.store.database import Database
+from enid.store.status import forget_ended
 from enid.store.tables import sites
 
 INSIDE = st.integers(0, 2**14 - 1).map(lambda number: str(IPv4Network((0xA9FE0000 + 4 * number, 30))))
@@ -229,3 +233,26 @@ def test_filters(world: World) -> None:
     ):
         found = world.call("DescribeVpnConnections", Filters=[{"Name": name, "Values": [value]}])["VpnConnections"]
         assert {item["VpnConnectionId"] for item in found} == expected, name
+
+
+def test_what_is_deleted_stays_in_sight_for_an_hour_and_is_found_by_nobody(world: World, database: Database) -> None:
+    call, connection = world.call, world.connect()["VpnConnectionId"]
+    call("CreateVpnConnectionRoute", VpnConnectionId=connection, DestinationCidrBlock="192.168.0.0/16")
+    call("DeleteVpnConnection", VpnConnectionId=connection)
+    call("DetachVpnGateway", VpnGatewayId=world.vgw, VpcId=world.vpc)
+    call("DeleteVpnGateway", VpnGatewayId=world.vgw)
+    call("DeleteCustomerGateway", CustomerGatewayId=world.cgw)
+    describes = {
+        "VpnConnections": ("DescribeVpnConnections", {"VpnConnectionIds": [connection]}),
+        "VpnGateways": ("DescribeVpnGateways", {"VpnGatewayIds": [world.vgw]}),
+        "CustomerGateways": ("DescribeCustomerGateways", {"CustomerGatewayIds": [world.cgw]}),
+    }
+    for member, (operation, ids) in describes.items():
+        assert [shown["State"] for shown in call(operation, **ids)[member]] == ["deleted"]
+    assert call.refused("DeleteVpnConnection", VpnConnectionId=connection).code == "InvalidVpnConnectionID.NotFound"
+    assert call.refused("DeleteVpnGateway", VpnGatewayId=world.vgw).code == "InvalidVpnGatewayID.NotFound"
+    assert world.customer("198.18.0.9") != world.cgw, "the same again is a new one"
+    with database.write() as db:
+        forget_ended(db, clock.now(ago=timedelta(seconds=-1)))
+    for operation, ids in describes.values():
+        assert call.refused(operation, **ids).code.endswith("NotFound")

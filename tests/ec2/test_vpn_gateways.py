@@ -34,7 +34,8 @@ def test_attaching_and_detaching(call: Account) -> None:
     call("DetachVpnGateway", VpnGatewayId=gateway, VpcId=vpc)
     assert call.changed == [("vpc", vpc)]
     call("DeleteVpnGateway", VpnGatewayId=gateway)
-    assert call("DescribeVpnGateways")["VpnGateways"] == []
+    [shown] = call("DescribeVpnGateways")["VpnGateways"]
+    assert (shown["State"], shown["VpcAttachments"]) == ("deleted", [])
 
 
 def test_one_gateway_per_vpc_and_one_vpc_per_gateway(call: Account) -> None:

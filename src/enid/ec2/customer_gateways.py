@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from ipaddress import AddressValueError, IPv4Address
 from typing import Any
 
-from sqlalchemy import Row, String, cast, delete, insert, select
+from sqlalchemy import Row, String, and_, cast, insert, select
 
 from enid.ec2 import filters, quotas, tags
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.describe import describe
 from enid.ec2.errors import AwsError, invalid_parameter_value, missing_parameter, unsupported
 from enid.ec2.registry import operation
-from enid.ec2.resources import fetch
+from enid.ec2.resources import bury, fetch, is_alive
 from enid.store.ids import new_id
 from enid.store.tables import customer_gateways, vpn_connections
 
@@ -34,13 +34,14 @@ def create_customer_gateway(ctx: Context, params: Params) -> Result:
         "device_name": params.get("DeviceName"),
     }
     same = [customer_gateways.c[name].is_not_distinct_from(value) for name, value in values.items()]
-    query = select(customer_gateways).where(customer_gateways.c.account_id == ctx.account_id, *same)
+    mine = and_(customer_gateways.c.account_id == ctx.account_id, is_alive(customer_gateways))
+    query = select(customer_gateways).where(mine, *same)
     row = ctx.db.execute(query).first()
     if row is None:
         quotas.check(
             ctx,
             customer_gateways,
-            customer_gateways.c.account_id == ctx.account_id,
+            mine,
             ctx.settings.quotas.customer_gateways,
             "CustomerGatewayLimitExceeded",
             "The maximum number of customer gateways has been reached.",
@@ -76,11 +77,11 @@ def _asn(params: Params) -> int:
 @operation("DeleteCustomerGateway")
 def delete_customer_gateway(ctx: Context, params: Params) -> Result:
     row = fetch(ctx, "cgw", params["CustomerGatewayId"])
-    query = select(vpn_connections.c.id).where(vpn_connections.c.customer_gateway_id == row.id)
+    used = and_(vpn_connections.c.customer_gateway_id == row.id, is_alive(vpn_connections))
+    query = select(vpn_connections.c.id).where(used)
     if connection := ctx.db.execute(query.limit(1)).scalar():
         raise AwsError("IncorrectState", f"The customer gateway is in use. ({connection})")
-    ctx.db.execute(delete(customer_gateways).where(customer_gateways.c.id == row.id))
-    tags.forget(ctx, [row.id])
+    bury(ctx, "cgw", row.id)
     return {}
 
 

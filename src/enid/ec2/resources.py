@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, Row, Table, select
+from sqlalchemy import Column, ColumnElement, Row, Table, select, true, update
 
 from enid.ec2.context import Context
 from enid.ec2.errors import check_id, not_found
@@ -51,6 +51,22 @@ RESOURCES: dict[str, Resource] = dict(
 )
 
 
+def is_alive(table: Table) -> ColumnElement[bool]:
+    """Not only still in sight, see :func:`bury`."""
+    return table.c.deleted_at.is_(None) if "deleted_at" in table.c else true()
+
+
+def _mine(ctx: Context, resource: Resource) -> tuple[ColumnElement[bool], ...]:
+    return resource.table.c.account_id == ctx.account_id, is_alive(resource.table)
+
+
+def bury(ctx: Context, prefix: str, id_: str) -> None:
+    """Delete a resource that AWS goes on to show as ``deleted`` for a while. Nothing else finds it any more."""
+    resource = RESOURCES[prefix]
+    values = {"state": "deleted", "deleted_at": ctx.now}
+    ctx.db.execute(update(resource.table).where(resource.id == id_).values(values))
+
+
 def fetch(ctx: Context, prefix: str, id_: str) -> Row[Any]:
     """The row of this id, if it is the caller's.
 
@@ -58,7 +74,7 @@ def fetch(ctx: Context, prefix: str, id_: str) -> Row[Any]:
     """
     check_id(prefix, id_)
     resource = RESOURCES[prefix]
-    query = select(resource.table).where(resource.id == id_, resource.table.c.account_id == ctx.account_id)
+    query = select(resource.table).where(resource.id == id_, *_mine(ctx, resource))
     row = ctx.db.execute(query).one_or_none()
     if row is None:
         raise not_found(prefix, id_)
@@ -74,7 +90,7 @@ def fetch_all(ctx: Context, prefix: str, ids: Iterable[str]) -> dict[str, Row[An
     if not wanted:
         return {}
     resource = RESOURCES[prefix]
-    query = select(resource.table).where(resource.id.in_(wanted), resource.table.c.account_id == ctx.account_id)
+    query = select(resource.table).where(resource.id.in_(wanted), *_mine(ctx, resource))
     found = {getattr(row, resource.id.name): row for row in ctx.db.execute(query)}
     for id_ in wanted:
         if id_ not in found:

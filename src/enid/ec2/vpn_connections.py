@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, String, cast, delete, insert, select
+from sqlalchemy import Row, String, and_, cast, delete, insert, select
 
 from enid.ec2 import cidr, filters, quotas, tags, vpn_tunnels
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.describe import describe
 from enid.ec2.errors import AwsError, invalid_parameter_value, missing_parameter, unsupported
 from enid.ec2.registry import operation
-from enid.ec2.resources import fetch
+from enid.ec2.resources import bury, fetch, is_alive
 from enid.ec2.vpn_gateways import note_changed
 from enid.store.ids import new_id
 from enid.store.tables import customer_gateways, sites, vpn_connection_routes, vpn_connections, vpn_gateways
@@ -40,7 +40,7 @@ def create_vpn_connection(ctx: Context, params: Params) -> Result:
     gateway = fetch(ctx, "vgw", params["VpnGatewayId"])
     if customer.bgp_asn == gateway.amazon_side_asn:
         raise AwsError("AsnConflict", f"{customer.id} and {gateway.id} have the same ASN {customer.bgp_asn}.")
-    others = ctx.db.execute(select(vpn_connections)).all()
+    others = ctx.db.execute(select(vpn_connections).where(is_alive(vpn_connections))).all()
     here = [row for row in others if row.vpn_gateway_id == gateway.id]
     existing = next((row for row in here if row.customer_gateway_id == customer.id), None)
     if existing is not None:
@@ -50,7 +50,7 @@ def create_vpn_connection(ctx: Context, params: Params) -> Result:
     quotas.check(
         ctx,
         vpn_connections,
-        vpn_connections.c.vpn_gateway_id == gateway.id,
+        and_(vpn_connections.c.vpn_gateway_id == gateway.id, is_alive(vpn_connections)),
         ctx.settings.quotas.vpn_connections_per_gateway,
         "VpnConnectionLimitExceeded",
         f"The maximum number of VPN connections of {gateway.id} has been reached.",
@@ -100,8 +100,8 @@ def _tunnels(options: Params, others: Sequence[Row[Any]], here: Sequence[Row[Any
 def delete_vpn_connection(ctx: Context, params: Params) -> Result:
     row = fetch(ctx, "vpn", params["VpnConnectionId"])
     _note(ctx, row)
-    ctx.db.execute(delete(vpn_connections).where(vpn_connections.c.id == row.id))
-    tags.forget(ctx, [row.id])
+    ctx.db.execute(delete(vpn_connection_routes).where(_ROUTES.vpn_connection_id == row.id))
+    bury(ctx, "vpn", row.id)
     return {}
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, and_, delete, insert, select, update
 
 from enid.ec2 import availability_zones, filters, quotas, routes, tags
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.describe import describe
 from enid.ec2.errors import AwsError, invalid_parameter_value
 from enid.ec2.registry import operation
-from enid.ec2.resources import fetch
+from enid.ec2.resources import bury, fetch, is_alive
 from enid.store.ids import new_id
 from enid.store.tables import route_propagations, vpn_connections, vpn_gateways
 
@@ -36,7 +36,7 @@ def create_vpn_gateway(ctx: Context, params: Params) -> Result:
     quotas.check(
         ctx,
         vpn_gateways,
-        vpn_gateways.c.account_id == ctx.account_id,
+        and_(vpn_gateways.c.account_id == ctx.account_id, is_alive(vpn_gateways)),
         ctx.settings.quotas.vpn_gateways,
         "VpnGatewayLimitExceeded",
         "The maximum number of virtual private gateways has been reached.",
@@ -56,11 +56,11 @@ def delete_vpn_gateway(ctx: Context, params: Params) -> Result:
     row = fetch(ctx, "vgw", params["VpnGatewayId"])
     if row.vpc_id is not None:
         raise AwsError("IncorrectState", f"The vpnGateway '{row.id}' is attached to {row.vpc_id}.")
-    query = select(vpn_connections.c.id).where(vpn_connections.c.vpn_gateway_id == row.id)
+    used = and_(vpn_connections.c.vpn_gateway_id == row.id, is_alive(vpn_connections))
+    query = select(vpn_connections.c.id).where(used)
     if connection := ctx.db.execute(query.limit(1)).scalar():
         raise AwsError("IncorrectState", f"The vpnGateway '{row.id}' has the VPN connection {connection}.")
-    ctx.db.execute(delete(vpn_gateways).where(vpn_gateways.c.id == row.id))
-    tags.forget(ctx, [row.id])
+    bury(ctx, "vgw", row.id)
     return {}
 
 

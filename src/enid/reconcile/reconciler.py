@@ -127,11 +127,11 @@ class Reconciler:
             self.step(keys)
 
     def prune(self) -> None:
-        """Forget the journal's entries that are done, and instances that ended an hour ago."""
+        """Forget the journal's entries that are done, and what ended an hour ago."""
         hour_ago = clock.now(ago=timedelta(hours=1))
         with suppress(Conflict), self._database.write() as db:  # the next time is soon enough
             journal.forget(db, self._seq)
-            status.forget_terminated(db, hour_ago)
+            status.forget_ended(db, hour_ago)
 
     # --- one step -----------------------------------------------------------------------------------------------------
 

@@ -130,11 +130,16 @@ def _drop_auto_public(db: Connection, network_interface_ids: Sequence[str]) -> N
     db.execute(delete(t.public_addresses).where(condition))
 
 
-def forget_terminated(db: Connection, before: str) -> None:
-    """Terminated instances stay in sight for about an hour, as on AWS."""
+def forget_ended(db: Connection, before: str) -> None:
+    """Terminated instances, and what is deleted but still shown, stay in sight for about an hour, as on AWS."""
     instances = t.instances.c
     old = and_(instances.state == "terminated", instances.changed_at < before)
     ids = list(db.execute(select(instances.id).where(old)).scalars())
     if ids:
         db.execute(delete(t.tags).where(t.tags.c.resource_id.in_(ids)))
         db.execute(delete(t.instances).where(instances.id.in_(ids)))
+    for table in t.metadata.tables.values():
+        if "deleted_at" in table.c:
+            gone = table.c.deleted_at < before
+            db.execute(delete(t.tags).where(t.tags.c.resource_id.in_(select(table.c.id).where(gone))))
+            db.execute(delete(table).where(gone))

@@ -1,7 +1,8 @@
 """The schema. The database is the judge: every conflict AWS reports is a unique constraint here.
 
 Times are ISO 8601 text in UTC (AWS answers them as text; SQLite has no type for them). JSON columns hold what is only
-stored and shown. Deleting a row means the resource is gone; only ``instances`` keep a terminated row for a while.
+stored and shown. Deleting a row means the resource is gone; ``instances`` and tables with ``deleted_at`` keep theirs
+for a while.
 """
 
 from __future__ import annotations

@@ -38,5 +38,10 @@ def parent(name: str, target: str) -> Column[str]:
     return Column(name, Text, ForeignKey(target, ondelete="CASCADE"), nullable=False, index=True)
 
 
+def deleted_at() -> Column[str | None]:
+    """For what stays in sight for a while after it was deleted, as AWS shows it: state ``deleted``, and since when."""
+    return optional_text("deleted_at")
+
+
 def owner() -> Column[str]:
     return Column("account_id", Text, nullable=False, index=True)

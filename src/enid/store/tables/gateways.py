@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import JSON, BigInteger, Column, ForeignKey, PrimaryKeyConstraint, Table, Text
 
-from enid.store.tables.columns import flag, id_column, metadata, optional_text, owner, parent, text_column
+from enid.store.tables.columns import deleted_at, flag, id_column, metadata, optional_text, owner, parent, text_column
 
 internet_gateways = Table(
     "internet_gateways", metadata, id_column(), owner(), optional_text("vpc_id", unique=True), text_column("created_at")
@@ -20,6 +20,7 @@ vpn_gateways = Table(
     text_column("state", default="available"),
     optional_text("vpc_id", unique=True),
     text_column("created_at"),
+    deleted_at(),
 )
 customer_gateways = Table(
     "customer_gateways",
@@ -33,6 +34,7 @@ customer_gateways = Table(
     optional_text("device_name"),
     text_column("state", default="available"),
     text_column("created_at"),
+    deleted_at(),
 )
 vpn_connections = Table(
     "vpn_connections",
@@ -46,6 +48,7 @@ vpn_connections = Table(
     text_column("state", default="available"),
     Column("tunnels", JSON, nullable=False),  # [{"OutsideIpAddress", "TunnelInsideCidr", "PreSharedKey"}]
     text_column("created_at"),
+    deleted_at(),
 )
 vpn_connection_routes = Table(
     "vpn_connection_routes",
