@@ -35,7 +35,7 @@ def test_attaching_and_detaching(call: Account) -> None:
     assert call.changed == [("vpc", vpc)]
     call("DeleteVpnGateway", VpnGatewayId=gateway)
     [shown] = call("DescribeVpnGateways")["VpnGateways"]
-    assert (shown["State"], shown["VpcAttachments"]) == ("deleted", [])
+    assert (shown["State"], shown["VpcAttachments"]) == ("deleted", [{"State": "detached", "VpcId": vpc}])
 
 
 def test_one_gateway_per_vpc_and_one_vpc_per_gateway(call: Account) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, insert, select, update
+from sqlalchemy import Row, and_, case, delete, func, insert, select, update
 
 from enid.ec2 import availability_zones, filters, quotas, routes, tags
 from enid.ec2.context import Context, Params, Result
@@ -19,7 +19,7 @@ from enid.ec2.resources import bury, fetch, is_alive
 from enid.store.ids import new_id
 from enid.store.tables import route_propagations, vpn_connections, vpn_gateways
 
-_STATE = "attached"
+_ATTACHED, _DETACHED = "attached", "detached"
 _LEGACY_ASNS = (7224, 9059, 10124, 17493)
 
 
@@ -74,9 +74,11 @@ def attach_vpn_gateway(ctx: Context, params: Params) -> Result:
         query = select(vpn_gateways.c.id).where(vpn_gateways.c.vpc_id == vpc.id)
         if other := ctx.db.execute(query).scalar():
             raise AwsError("InvalidVpcState", f"The VPC {vpc.id} already has the virtual private gateway {other}.")
-        ctx.db.execute(update(vpn_gateways).where(vpn_gateways.c.id == row.id).values(vpc_id=vpc.id))
+        ctx.db.execute(
+            update(vpn_gateways).where(vpn_gateways.c.id == row.id).values(vpc_id=vpc.id, detached_vpc_id=None)
+        )
         note_changed(ctx, row.id, vpc.id)
-    return {"VpcAttachment": {"State": _STATE, "VpcId": vpc.id}}
+    return {"VpcAttachment": {"State": _ATTACHED, "VpcId": vpc.id}}
 
 
 @operation("DetachVpnGateway")
@@ -89,7 +91,7 @@ def detach_vpn_gateway(ctx: Context, params: Params) -> Result:
             f"The attachment with vpn gateway ID '{row.id}' and vpc ID '{vpc.id}' does not exist",
         )
     note_changed(ctx, row.id, vpc.id)
-    ctx.db.execute(update(vpn_gateways).where(vpn_gateways.c.id == row.id).values(vpc_id=None))
+    ctx.db.execute(update(vpn_gateways).where(vpn_gateways.c.id == row.id).values(vpc_id=None, detached_vpc_id=vpc.id))
     ctx.db.execute(delete(route_propagations).where(route_propagations.c.gateway_id == row.id))
     return {}
 
@@ -101,14 +103,16 @@ def note_changed(ctx: Context, gateway_id: str, vpc_id: str | None) -> None:
         routes.note_tables_towards(ctx, gateway_id)
 
 
-def _attached(inner: filters.Condition) -> filters.Condition:
-    return lambda values: vpn_gateways.c.vpc_id.is_not(None) & inner(values)
+_ATTACHMENT_VPC = func.coalesce(vpn_gateways.c.vpc_id, vpn_gateways.c.detached_vpc_id)
+_ATTACHMENT_STATE = case(
+    (vpn_gateways.c.vpc_id.is_not(None), _ATTACHED), (vpn_gateways.c.detached_vpc_id.is_not(None), _DETACHED)
+)
 
 
 _FILTERS = {
     "amazon-side-asn": filters.number(vpn_gateways.c.amazon_side_asn),
-    "attachment.state": _attached(filters.constant(_STATE)),
-    "attachment.vpc-id": filters.text(vpn_gateways.c.vpc_id),
+    "attachment.state": filters.text(_ATTACHMENT_STATE),
+    "attachment.vpc-id": filters.text(_ATTACHMENT_VPC),
     "availability-zone": filters.text(vpn_gateways.c.availability_zone),
     "state": filters.text(vpn_gateways.c.state),
     "type": filters.text(vpn_gateways.c.type),
@@ -131,8 +135,15 @@ def _shown(ctx: Context, rows: Sequence[Row[Any]]) -> list[Result]:
             "Type": row.type,
             "AmazonSideAsn": row.amazon_side_asn,
             "AvailabilityZone": row.availability_zone,
-            "VpcAttachments": [{"State": _STATE, "VpcId": row.vpc_id}] if row.vpc_id else [],
+            "VpcAttachments": _attachments(row),
             "Tags": tags_of[row.id],
         }
         for row in rows
     ]
+
+
+def _attachments(row: Row[Any]) -> list[Result]:
+    """The VPC it is attached to, or was last: AWS goes on to show that, and tools wait to see it ``detached``."""
+    if row.vpc_id:
+        return [{"State": _ATTACHED, "VpcId": row.vpc_id}]
+    return [{"State": _DETACHED, "VpcId": row.detached_vpc_id}] if row.detached_vpc_id else []

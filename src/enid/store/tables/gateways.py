@@ -19,6 +19,7 @@ vpn_gateways = Table(
     optional_text("availability_zone"),
     text_column("state", default="available"),
     optional_text("vpc_id", unique=True),
+    optional_text("detached_vpc_id"),  # the last one, shown as `detached`
     text_column("created_at"),
     deleted_at(),
 )
