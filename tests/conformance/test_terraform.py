@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from leftovers import left_over
 
 from whole_enid import Enid, running_enid
 
@@ -24,22 +25,6 @@ PLUGINS = os.environ.get("ENID_TEST_TERRAFORM_PLUGINS")
 
 NOTHING_TO_DO, SOMETHING_TO_DO = 0, 2
 """What ``plan -detailed-exitcode`` answers."""
-
-LEFT = {
-    "describe_addresses": "Addresses",
-    "describe_customer_gateways": "CustomerGateways",
-    "describe_internet_gateways": "InternetGateways",
-    "describe_key_pairs": "KeyPairs",
-    "describe_network_interfaces": "NetworkInterfaces",
-    "describe_route_tables": "RouteTables",
-    "describe_security_group_rules": "SecurityGroupRules",
-    "describe_security_groups": "SecurityGroups",
-    "describe_subnets": "Subnets",
-    "describe_vpcs": "Vpcs",
-    "describe_vpn_connections": "VpnConnections",
-    "describe_vpn_gateways": "VpnGateways",
-}
-"""Operations that must find nothing when everything is destroyed, and where they would say so."""
 
 
 class Terraform:
@@ -137,11 +122,4 @@ def test_build_change_and_take_down(enid: Enid, terraform: Terraform) -> None:
 
     detach_behind_its_back(enid, changed["web"]["attachment"])
     terraform.destroy()
-    found = {operation: getattr(enid.ec2, operation)()[member] for operation, member in LEFT.items()}
-    assert found == {operation: [] for operation in LEFT}
-    states = {
-        instance["State"]["Name"]
-        for reservation in enid.ec2.describe_instances()["Reservations"]
-        for instance in reservation["Instances"]
-    }
-    assert states == {"terminated"}
+    assert left_over(enid) == {}
