@@ -20,7 +20,7 @@ ALLOWED = {
     "netlink": set(),
     "supervisor": {"store", "wire", "reconcile", "fabric", "guest"},
     "scenarios": {"store", "topology", "guest", "supervisor", "cli"},
-    "cli": {"store", "topology", "guest", "netlink", "supervisor", "scenarios"},
+    "cli": {"ec2", "store", "topology", "guest", "netlink", "supervisor", "scenarios"},
 }
 """Beside these, every layer may use the top-level modules (settings, clock)."""
 

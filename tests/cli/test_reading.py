@@ -180,3 +180,32 @@ def test_somebody_elses_store(enid, network, tmp_path: Path, state: Path) -> Non
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 1
     assert result.stderr == f"enid: the enid in {state} is not yours: try `sudo enid …`\n"
+
+
+class TestWhyNotDelete:
+    VPC, SUBNET = "vpc-0000000000000000a", "subnet-0000000000000000a"
+
+    @pytest.fixture
+    def vpc(self, database: Database) -> None:
+        own = {"account_id": "111122223333"}
+        with database.write() as db:
+            db.execute(insert(t.vpcs).values(id=self.VPC, cidr_block="10.0.0.0/16", **own))
+            db.execute(insert(t.subnets).values(id=self.SUBNET, vpc_id=self.VPC, cidr_block="10.0.1.0/24", **own))
+            db.execute(insert(t.tags).values(resource_id=self.SUBNET, key="Name", value="public", **own))
+
+    def test_a_tree_with_names_and_the_calls_that_help(self, enid, vpc) -> None:
+        result = enid("why-not-delete", self.VPC)
+        assert result.code == 1
+        first, second = result.out.splitlines()
+        assert first == f"{self.VPC}  DependencyViolation"
+        assert second.endswith(f"{self.SUBNET} (public)  aws ec2 delete-subnet --subnet-id {self.SUBNET}")
+        assert enid("why-not-delete", self.SUBNET).code == 0
+
+    def test_json(self, enid, vpc) -> None:
+        found = enid("why-not-delete", self.VPC, "--json").json
+        assert found["refusal"]["code"] == "DependencyViolation"
+        assert [other["id"] for other in found["behind"]] == [self.SUBNET]
+
+    def test_nothing_of_this_id(self, enid, vpc) -> None:
+        result = enid("why-not-delete", "vpc-2")
+        assert (result.code, result.err) == (2, "enid: there is no 'vpc-2'\n")

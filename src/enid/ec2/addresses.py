@@ -160,7 +160,7 @@ def release_address(ctx: Context, params: Params) -> Result:
     if params.get("NetworkBorderGroup", row.network_border_group) != row.network_border_group:
         raise _no_such_address(row.ip)
     if row.association_id is not None:
-        raise AwsError("InvalidIPAddress.InUse", f"Address {row.ip} is in use.")
+        raise AwsError("InvalidIPAddress.InUse", f"Address {row.ip} is in use.", dependants=[row.association_id])
     ctx.db.execute(delete(public).where(public.c.ip == row.ip))
     tags.forget(ctx, [row.allocation_id])
     return {}

@@ -80,7 +80,7 @@ def delete_customer_gateway(ctx: Context, params: Params) -> Result:
     used = and_(vpn_connections.c.customer_gateway_id == row.id, is_alive(vpn_connections))
     query = select(vpn_connections.c.id).where(used)
     if connection := ctx.db.execute(query.limit(1)).scalar():
-        raise AwsError("IncorrectState", f"The customer gateway is in use. ({connection})")
+        raise AwsError("IncorrectState", f"The customer gateway is in use. ({connection})", dependants=[connection])
     bury(ctx, "cgw", row.id)
     return {}
 

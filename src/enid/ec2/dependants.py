@@ -9,8 +9,8 @@ from sqlalchemy import Select, union_all
 from enid.ec2.context import Context
 from enid.ec2.errors import dependency_violation
 
-NAMED = 5
-"""How many of the dependants a refusal names."""
+NAMED, KNOWN = 5, 100
+"""How many of the dependants a refusal names, and how many it knows."""
 
 
 def refuse_if_any(ctx: Context, sentence: str, *dependants: Select[Any]) -> None:
@@ -21,7 +21,7 @@ def refuse_if_any(ctx: Context, sentence: str, *dependants: Select[Any]) -> None
     :raises AwsError: ``DependencyViolation`` if there is any.
     """
     statement = dependants[0] if len(dependants) == 1 else union_all(*dependants)
-    found = list(ctx.db.execute(statement.limit(NAMED + 1)).scalars())
+    found = list(ctx.db.execute(statement.limit(KNOWN)).scalars())
     if found:
         more = ", …" if len(found) > NAMED else ""
-        raise dependency_violation(f"{sentence} ({', '.join(found[:NAMED])}{more})")
+        raise dependency_violation(f"{sentence} ({', '.join(found[:NAMED])}{more})", found)

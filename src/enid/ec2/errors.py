@@ -5,15 +5,21 @@ Texts follow ``docs/`` of EC2 and what real AWS has been seen to answer.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class AwsError(Exception):
-    """A refusal: AWS's ``code``, a sentence for a person, and the HTTP status."""
+    """A refusal: AWS's ``code``, a sentence for a person, and the HTTP status.
 
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
+    ``dependants``: ids of what stands in the way, where AWS's sentence does not say; ``enid why-not-delete`` does.
+    """
+
+    def __init__(self, code: str, message: str, status: int = 400, *, dependants: Sequence[str] = ()) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
         self.status = status
+        self.dependants = tuple(dependants)
 
 
 def missing_parameter(name: str) -> AwsError:
@@ -32,12 +38,12 @@ def unsupported(message: str) -> AwsError:
     return AwsError("UnsupportedOperation", message)
 
 
-def dependency_violation(message: str) -> AwsError:
-    return AwsError("DependencyViolation", message)
+def dependency_violation(message: str, dependants: Sequence[str] = ()) -> AwsError:
+    return AwsError("DependencyViolation", message, dependants=dependants)
 
 
-def not_permitted(message: str) -> AwsError:
-    return AwsError("OperationNotPermitted", message)
+def not_permitted(message: str, dependants: Sequence[str] = ()) -> AwsError:
+    return AwsError("OperationNotPermitted", message, dependants=dependants)
 
 
 NOT_FOUND: dict[str, tuple[str, str]] = {

@@ -23,9 +23,13 @@ def writable(ctx: Context, network_interface_id: str) -> Row[Any]:
     return row
 
 
-def in_use(network_interface_id: str) -> AwsError:
+def in_use(network_interface_id: str, attachment_id: str) -> AwsError:
     """AWS's refusal to attach or delete an attached interface."""
-    return AwsError("InvalidParameterValue", f"Network interface '{network_interface_id}' is currently in use.")
+    return AwsError(
+        "InvalidParameterValue",
+        f"Network interface '{network_interface_id}' is currently in use.",
+        dependants=[attachment_id],
+    )
 
 
 def attachment(ctx: Context, attachment_id: str) -> Row[Any]:

@@ -93,10 +93,10 @@ def _check_free(
         or_(columns.network_interface_id == interface.id, columns.instance_id == instance.id)
     )
     rows = list(ctx.db.execute(query))
-    if any(row.network_interface_id == interface.id for row in rows):
+    if mine := next((row for row in rows if row.network_interface_id == interface.id), None):
         if launching:
             raise AwsError("InvalidNetworkInterface.InUse", f"Interface: [{interface.id}] in use.")
-        raise in_use(interface.id)
+        raise in_use(interface.id, mine.id)
     if instance.state not in _ATTACHABLE:
         raise AwsError("IncorrectState", f"Instance '{instance.id}' is not 'running' or 'stopped'.")
     if device_index < 0:
@@ -148,7 +148,7 @@ def detach_network_interface(ctx: Context, params: Params) -> Result:
     row = attachment(ctx, params["AttachmentId"])
     interface = writable(ctx, row.network_interface_id)
     if row.device_index == 0 and row.network_card_index == 0:
-        raise not_permitted("The network interface at device index 0 cannot be detached.")
+        raise not_permitted("The network interface at device index 0 cannot be detached.", [row.instance_id])
     if row.status != "attached" and not params.get("Force"):
         raise AwsError("IncorrectState", f"Attachment '{row.id}' is currently {row.status}.")
     ctx.db.execute(update(attachments).where(attachments.c.id == row.id).values(status="detaching"))

@@ -257,8 +257,8 @@ def delete_network_interface(ctx: Context, params: Params) -> Result:
     """Delete an unattached interface; its addresses are free again and its Elastic IPs stay allocated."""
     interface = writable(ctx, params["NetworkInterfaceId"])
     attached = select(attachments.c.id).where(attachments.c.network_interface_id == interface.id)
-    if ctx.db.execute(attached).first() is not None:
-        raise in_use(interface.id)
+    if attachment_id := ctx.db.execute(attached).scalar():
+        raise in_use(interface.id, attachment_id)
     remove(ctx, interface.id)
     return {}
 

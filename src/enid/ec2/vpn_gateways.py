@@ -59,7 +59,9 @@ def delete_vpn_gateway(ctx: Context, params: Params) -> Result:
     used = and_(vpn_connections.c.vpn_gateway_id == row.id, is_alive(vpn_connections))
     query = select(vpn_connections.c.id).where(used)
     if connection := ctx.db.execute(query.limit(1)).scalar():
-        raise AwsError("IncorrectState", f"The vpnGateway '{row.id}' has the VPN connection {connection}.")
+        raise AwsError(
+            "IncorrectState", f"The vpnGateway '{row.id}' has the VPN connection {connection}.", dependants=[connection]
+        )
     bury(ctx, "vgw", row.id)
     return {}
 
