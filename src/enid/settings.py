@@ -32,6 +32,15 @@ class Quotas(BaseModel):
     vpn_connections_per_gateway: int = 10
 
 
+class Simulation(BaseModel):
+    """What AWS does and nobody wants, for trying a tool against it. In seconds; 0 is off."""
+
+    staleness: float = Field(default=0.0, ge=0)
+    """A Describe may show what was so this long ago: eventual consistency."""
+    detach_delay: float = Field(default=0.0, ge=0)
+    """A detachment stays ``detaching`` this long, though no packet flows; AWS takes 2 to 3 seconds."""
+
+
 def _default_state_dir() -> Path:
     if os.geteuid() == 0:
         return Path("/var/lib/enid")
@@ -69,6 +78,12 @@ class Settings(BaseSettings):
     """Seconds a call that moves an interface waits for the agent before answering with a transitional state."""
     rootless: bool = False
     quotas: Quotas = Quotas()
+    simulate: Simulation = Simulation()
+
+    @property
+    def patience(self) -> float:
+        """``settle_timeout``, unless a delay is simulated, which is there to be seen."""
+        return 0.0 if self.simulate.detach_delay else self.settle_timeout
 
     @property
     def url(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,8 +19,9 @@ from enid.topology.records import Kind, Port
 class Host:
     """An agent's reconciler, its sandboxes and its fabric, over the test's store."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, **options: Any) -> None:
         self.database = database
+        self.options = options
         self.guests = FakeGuests()
         self.fabric = MemoryFabric()
         self.writes = 0
@@ -27,7 +29,7 @@ class Host:
 
     def restart(self) -> None:
         """A new agent process on the same host."""
-        self.reconciler = Reconciler(self.database, self.fabric, self.guests, "host-1", self._written)
+        self.reconciler = Reconciler(self.database, self.fabric, self.guests, "host-1", self._written, **self.options)
         self.reconciler.start()
 
     def _written(self) -> None:
@@ -316,3 +318,23 @@ def test_a_change_costs_the_same_with_many_interfaces_in_the_store(call: Any, ho
     for _ in range(30):
         call("CreateNetworkInterface", SubnetId=subnet)
     assert cost() == alone
+
+
+def test_a_simulated_delay_keeps_an_interface_detaching_though_it_is_unplugged(
+    call: Any, database: Database, subnet: str
+) -> None:
+    host = Host(database, detach_delay=0.5)
+    instance, _ = launch(call, subnet)
+    host.settle()
+    eni = call("CreateNetworkInterface", SubnetId=subnet)["NetworkInterface"]["NetworkInterfaceId"]
+    plugged = call("AttachNetworkInterface", NetworkInterfaceId=eni, InstanceId=instance, DeviceIndex=1)
+    host.settle()
+    asked = time.monotonic()
+    call("DetachNetworkInterface", AttachmentId=plugged["AttachmentId"])
+    host.settle()
+    assert host.port(eni) is None
+    assert interface(call, eni)["Attachment"]["Status"] == "detaching"
+    while interface(call, eni)["Status"] != "available":
+        assert time.monotonic() < asked + 10
+        host.reconciler.retry()
+    assert time.monotonic() >= asked + 0.5

@@ -30,6 +30,7 @@ def why_not_delete(
 
     The deletion is tried, and undone: what is said is what the API would answer.
     """
+    import enid.ec2.catalogue  # noqa: F401  registers the operations
     from enid.ec2.deletions import obstacles
 
     settings = settings_of(context)

@@ -12,7 +12,6 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-import enid.ec2.catalogue  # noqa: F401  registers the operations
 from enid.ec2.context import Context
 from enid.ec2.errors import AwsError
 from enid.ec2.registry import OPERATIONS
@@ -78,7 +77,7 @@ _DELETED_BY: dict[str, Callable[[Any], Iterator[Call]]] = {
 def obstacles(db: Connection, settings: Settings, id_: str) -> Obstacle:
     """The resource of this id, and the tree of what stands in the way of deleting it.
 
-    :param db: in a write transaction; nothing is left in it.
+    :param db: in a write transaction; nothing is left in it. The operations must be registered (:mod:`catalogue`).
     :raises KeyError: no resource has this id.
     """
     return _look(db, settings, id_, set())

@@ -43,7 +43,12 @@ class Agent:
         self._guests = Sandboxes(settings)
         self._fabric = LinuxFabric(settings, self._guests.network_namespace)
         self._reconciler = Reconciler(
-            self._database, self._fabric, self._guests, settings.host_id, lambda: wake(settings.api_socket)
+            self._database,
+            self._fabric,
+            self._guests,
+            settings.host_id,
+            lambda: wake(settings.api_socket),
+            settings.simulate.detach_delay,
         )
         self._stopping = False
 

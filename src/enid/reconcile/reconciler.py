@@ -7,6 +7,7 @@ retry, and a crash at any point costs nothing but looking again.
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
@@ -64,14 +65,24 @@ class Reconciler:
     """Not thread-safe; one per host."""
 
     def __init__(
-        self, database: Database, fabric: Fabric, guests: Guests, host_id: str, written: Callable[[], None]
+        self,
+        database: Database,
+        fabric: Fabric,
+        guests: Guests,
+        host_id: str,
+        written: Callable[[], None],
+        detach_delay: float = 0.0,
     ) -> None:
-        """:param written: called after each status write, to wake whoever waits for it."""
+        """:param written: called after each status write, to wake whoever waits for it.
+        :param detach_delay: see :class:`enid.settings.Simulation`."""
         self._database = database
         self._fabric = fabric
         self._guests = guests
         self._host_id = host_id
         self._written = written
+        self._detach_delay = detach_delay
+        self._detaching: dict[str, float] = {}
+        """Attachments that are gone but not said to be yet, and until when."""
         self._seq = 0
         self._applied: dict[RecordKey, Record] = {}
         self._ports: defaultdict[str, dict[str, Port]] = defaultdict(dict)
@@ -233,7 +244,7 @@ class Reconciler:
             key = (Kind.PORT, row.network_interface_id)
             port = self._applied.get(key)
             if row.status == "detaching":
-                if key not in failures:
+                if key not in failures and self._may_say_detached(row):
                     outcome.detached.append(row.id)
             elif isinstance(port, Port) and port.attachment_id == row.id:
                 outcome.attached.append(row.id)
@@ -241,6 +252,14 @@ class Reconciler:
                 outcome.attached.append(row.id)  # a stopped instance: it will be there at the next start
             elif key in failures or (row.health == "impaired" and row.instance_id not in self._starting):
                 outcome.plug_failed.append(row.id)
+
+    def _may_say_detached(self, row: Any) -> bool:
+        now = time.monotonic()
+        if self._detach_delay and now < self._detaching.setdefault(row.id, now + self._detach_delay):
+            self._again.add(("network_interface", row.network_interface_id))
+            return False
+        self._detaching.pop(row.id, None)
+        return True
 
     def _absorb(self, events: Iterable[Event]) -> list[Key]:
         """Take note of what happened to sandboxes; answer the keys to look at."""

@@ -47,7 +47,7 @@ def create_app(
         request = Request(http.method, http.scope["query_string"], http.scope["headers"], body)
         answer = await asyncio.get_running_loop().run_in_executor(threads, dispatcher.answer, request)
         if answer.settling:
-            await settling.wait(answer.settling, settings.settle_timeout)
+            await settling.wait(answer.settling, settings.patience)
         return _response(answer)
 
     @asynccontextmanager

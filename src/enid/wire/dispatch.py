@@ -28,6 +28,7 @@ from enid.ec2.registry import Operation
 from enid.settings import Settings
 from enid.store import journal
 from enid.store.database import Conflict, Database
+from enid.store.staleness import StaleReads
 from enid.wire import model, sigv4
 from enid.wire.errors import envelope
 from enid.wire.idempotency import run_once
@@ -74,6 +75,8 @@ class Dispatcher:
         self._database = database
         self._operations = operations
         self._keys = AccessKeys(database)
+        staleness = settings.simulate.staleness
+        self._read = StaleReads(database, staleness).read if staleness else database.read
         self._services = {
             "ec2": model.Service("ec2", model.EC2_VERSION, strict=strict),
             "sts": model.Service("sts", model.STS_VERSION, strict=strict),
@@ -160,7 +163,7 @@ class Dispatcher:
     def _attempt(
         self, operation: Operation, key: AccessKey, params: Params, request_id: str, *, once: bool
     ) -> tuple[Result, frozenset[str]]:
-        begin = self._database.read if operation.reads else self._database.write
+        begin = self._read if operation.reads else self._database.write
         with begin() as db:
             context = Context(db, key.account_id, self._settings, user_id=key.account_id, request_id=request_id)
             result = run_once(operation, context, params) if once else operation.function(context, params)
