@@ -22,6 +22,9 @@ class Quotas(BaseModel):
     internet_gateways: int = 5
     route_tables_per_vpc: int = 200
     routes_per_table: int = 50
+    network_acls_per_vpc: int = 200
+    rules_per_network_acl: int = 20
+    """In one direction and of one family, with the last one that denies the rest."""
     security_groups: int = 2500
     security_groups_per_interface: int = 5
     rules_per_security_group: int = 60

@@ -38,7 +38,10 @@ def test_a_new_subnet(call: Account, vpc: dict[str, Any]) -> None:
         "SubnetArn": f"arn:aws:ec2:us-east-1:{FIRST}:subnet/{subnet['SubnetId']}",
     }
     assert subnet | expected == subnet
-    assert call.changed == [("vpc", vpc["VpcId"]), ("subnet", subnet["SubnetId"])]
+    changed = call.changed
+    [acl] = call("DescribeNetworkAcls")["NetworkAcls"]
+    assert [association["SubnetId"] for association in acl["Associations"]] == [subnet["SubnetId"]]
+    assert set(changed) == {("vpc", vpc["VpcId"]), ("subnet", subnet["SubnetId"]), ("network_acl", acl["NetworkAclId"])}
 
 
 @pytest.mark.parametrize(

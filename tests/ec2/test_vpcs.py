@@ -26,6 +26,9 @@ def test_a_vpc_comes_with_a_main_table_and_a_default_group(call: Account) -> Non
         ("10.0.0.0/16", "local", "active")
     ]
 
+    [acl] = call("DescribeNetworkAcls", Filters=of_vpc)["NetworkAcls"]
+    assert acl["IsDefault"]
+
     [group] = call("DescribeSecurityGroups", Filters=of_vpc)["SecurityGroups"]
     assert (group["GroupName"], group["Description"]) == ("default", "default VPC security group")
     [ingress] = group["IpPermissions"]
@@ -36,6 +39,7 @@ def test_a_vpc_comes_with_a_main_table_and_a_default_group(call: Account) -> Non
     assert set(changed) == {
         ("vpc", vpc["VpcId"]),
         ("route_table", table["RouteTableId"]),
+        ("network_acl", acl["NetworkAclId"]),
         ("security_group", group["GroupId"]),
     }
 
@@ -253,50 +257,3 @@ def test_the_primary_block_stays(call: Account, second_account: Account) -> None
     assert call.refused("DisassociateVpcCidrBlock", AssociationId=id_).code == "OperationNotPermitted"
     error = second_account.refused("DisassociateVpcCidrBlock", AssociationId=id_)
     assert error.code == "InvalidVpcCidrBlockAssociationID.NotFound"
-
-
-# --- the default network ACL ------------------------------------------------------------------------------------------
-
-
-def test_the_default_network_acl_says_what_is_enforced(call: Account) -> None:
-    vpc = vpc_of(call, AmazonProvidedIpv6CidrBlock=True)
-    subnet = call("CreateSubnet", VpcId=vpc["VpcId"], CidrBlock="10.0.0.0/24")["Subnet"]
-    wanted = [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}, {"Name": "default", "Values": ["true"]}]
-    [acl] = call("DescribeNetworkAcls", Filters=wanted)["NetworkAcls"]
-    assert acl["IsDefault"]
-    entries = {(entry["RuleNumber"], entry["RuleAction"]) for entry in acl["Entries"]}
-    assert entries == {(100, "allow"), (101, "allow"), (32767, "deny"), (32768, "deny")}
-    assert [association["SubnetId"] for association in acl["Associations"]] == [subnet["SubnetId"]]
-    assert call("DescribeNetworkAcls", NetworkAclIds=[acl["NetworkAclId"]])["NetworkAcls"] == [acl]
-    error = call.refused("DescribeNetworkAcls", NetworkAclIds=["acl-12345678"])
-    assert error.code == "InvalidNetworkAclID.NotFound"
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "matches"),
-    [
-        ("association.subnet-id", "subnet-*", True),
-        ("association.association-id", "aclassoc-*", True),
-        ("association.network-acl-id", "acl-*", True),
-        ("default", "false", False),
-        ("entry.cidr", "0.0.0.0/0", True),
-        ("entry.egress", "true", True),
-        ("entry.icmp.code", "0", False),
-        ("entry.icmp.type", "8", False),
-        ("entry.ipv6-cidr", "::/0", False),
-        ("entry.port-range.from", "22", False),
-        ("entry.port-range.to", "22", False),
-        ("entry.protocol", "-1", True),
-        ("entry.protocol", "6", False),
-        ("entry.rule-action", "deny", True),
-        ("entry.rule-number", "100", True),
-        ("entry.rule-number", "101", False),
-        ("network-acl-id", "acl-*", True),
-        ("owner-id", FIRST, True),
-        ("tag-key", "Name", False),
-    ],
-)
-def test_network_acl_filters(call: Account, name: str, value: str, matches: bool) -> None:
-    vpc = vpc_of(call)
-    call("CreateSubnet", VpcId=vpc["VpcId"], CidrBlock="10.0.0.0/24")
-    assert bool(call("DescribeNetworkAcls", Filters=[{"Name": name, "Values": [value]}])["NetworkAcls"]) is matches

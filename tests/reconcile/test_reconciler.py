@@ -13,7 +13,7 @@ from enid.fabric.memory import MemoryFabric
 from enid.reconcile.reconciler import Reconciler
 from enid.settings import Settings
 from enid.store.database import Database
-from enid.topology.records import Kind, Port
+from enid.topology.records import Kind, NetworkAcl, Port
 
 
 class Host:
@@ -338,3 +338,16 @@ def test_a_simulated_delay_keeps_an_interface_detaching_though_it_is_unplugged(
         assert time.monotonic() < asked + 10
         host.reconciler.retry()
     assert time.monotonic() >= asked + 0.5
+
+
+def test_what_changed_together_is_carried_out_together(host: Host, call: Any, subnet: str) -> None:
+    """A subnet that moves from one network ACL to another between two looks at the journal has one at any moment."""
+    vpc = call("DescribeVpcs")["Vpcs"][0]["VpcId"]
+    [old] = call("DescribeNetworkAcls")["NetworkAcls"]
+    new = call("CreateNetworkAcl", VpcId=vpc)["NetworkAcl"]["NetworkAclId"]
+    host.settle()
+    association = old["Associations"][0]["NetworkAclAssociationId"]
+    call("ReplaceNetworkAclAssociation", AssociationId=association, NetworkAclId=new)
+    host.reconciler.step([("network_acl", old["NetworkAclId"])])
+    guarding = [record for record in host.fabric.world.values() if isinstance(record, NetworkAcl) and record.subnets]
+    assert [(acl.id, acl.subnets) for acl in guarding] == [(new, (subnet,))]

@@ -40,6 +40,7 @@ RESOURCES: dict[str, Resource] = dict(
         _resource("cgw", "customer-gateway", tables.customer_gateways),
         _resource("vpn", "vpn-connection", tables.vpn_connections),
         _resource("rtb", "route-table", tables.route_tables),
+        _resource("acl", "network-acl", tables.network_acls),
         _resource("sg", "security-group", tables.security_groups),
         _resource("sgr", "security-group-rule", tables.security_group_rules),
         _resource("pl", "prefix-list", tables.prefix_lists),

@@ -11,7 +11,17 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, case, delete, func, insert, select, update
 
-from enid.ec2 import availability_zones, cidr, dependants, filters, quotas, subnet_cidr_blocks, tags, vpc_cidr_blocks
+from enid.ec2 import (
+    availability_zones,
+    cidr,
+    dependants,
+    filters,
+    network_acls,
+    quotas,
+    subnet_cidr_blocks,
+    tags,
+    vpc_cidr_blocks,
+)
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.describe import describe
 from enid.ec2.errors import (
@@ -61,6 +71,7 @@ def create_subnet(ctx: Context, params: Params) -> Result:
     ctx.db.execute(
         insert(subnets).values(availability_zone=zone, availability_zone_id=zone_id, created_at=ctx.now, **values)
     )
+    network_acls.associate_default(ctx, vpc.id, values["id"])
     tags.on_creation(ctx, params, "subnet", [values["id"]])
     ctx.note("vpc", vpc.id)
     ctx.note("subnet", values["id"])
@@ -84,7 +95,7 @@ def _networks(ctx: Context, vpc_id: str) -> list[cidr.Network]:
 
 @operation("DeleteSubnet")
 def delete_subnet(ctx: Context, params: Params) -> Result:
-    """Its route table association goes with it; an interface stands in the way."""
+    """Its associations with a route table and a network ACL go with it; an interface stands in the way."""
     row = fetch(ctx, "subnet", params["SubnetId"])
     dependants.refuse_if_any(
         ctx,
@@ -92,6 +103,7 @@ def delete_subnet(ctx: Context, params: Params) -> Result:
         select(network_interfaces.c.id).where(network_interfaces.c.subnet_id == row.id),
     )
     ctx.db.execute(delete(route_table_associations).where(route_table_associations.c.subnet_id == row.id))
+    network_acls.dissociate(ctx, row.id)
     ctx.db.execute(delete(subnets).where(subnets.c.id == row.id))
     tags.forget(ctx, [row.id])
     ctx.note("vpc", row.vpc_id)

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Row, delete, insert, select
 
-from enid.ec2 import cidr, dependants
+from enid.ec2 import cidr, dependants, network_acls
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.errors import AwsError, check_id, missing_parameter, not_permitted, unsupported
 from enid.ec2.registry import operation
@@ -118,6 +118,8 @@ def associate_vpc_cidr_block(ctx: Context, params: Params) -> Result:
         raise AwsError("VpcCidrBlockLimitExceeded", f"The maximum number of CIDR blocks of {vpc.id} has been reached.")
     added = row(vpc.id, block)
     ctx.db.execute(insert(vpc_cidr_blocks).values(added))
+    if wants_ipv6 and all(other.version == 4 for other in existing):
+        network_acls.families_changed(ctx, vpc.id, with_ipv6=True)
     ctx.note("vpc", vpc.id)
     return _answer(ctx, added["id"], "associating")
 
@@ -155,6 +157,8 @@ def disassociate_vpc_cidr_block(ctx: Context, params: Params) -> Result:
     _refuse_if_used(ctx, block)
     answer = _answer(ctx, id_, "disassociating")
     ctx.db.execute(delete(vpc_cidr_blocks).where(vpc_cidr_blocks.c.id == id_))
+    if block.family == 6:
+        network_acls.families_changed(ctx, block.vpc_id, with_ipv6=False)
     ctx.note("vpc", block.vpc_id)
     return answer
 

@@ -1,4 +1,4 @@
-"""VPCs: creation with the main route table and the default security group, attributes, deletion.
+"""VPCs: creation with main route table, default network ACL and default security group; attributes, deletion.
 
 Further CIDR blocks are :mod:`enid.ec2.vpc_cidr_blocks`' affair.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
 
-from enid.ec2 import dependants, filters, quotas, route_tables, security_groups, tags, vpc_cidr_blocks
+from enid.ec2 import dependants, filters, network_acls, quotas, route_tables, security_groups, tags, vpc_cidr_blocks
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.describe import describe
 from enid.ec2.errors import invalid_parameter_combination, invalid_parameter_value, missing_parameter, unsupported
@@ -18,6 +18,7 @@ from enid.ec2.registry import operation
 from enid.ec2.resources import fetch
 from enid.store import tables
 from enid.store.ids import new_id
+from enid.store.journal import Kind
 from enid.store.tables import vpcs
 
 _ATTRIBUTES = {
@@ -29,7 +30,7 @@ _ATTRIBUTES = {
 
 @operation("CreateVpc")
 def create_vpc(ctx: Context, params: Params) -> Result:
-    """A VPC with its primary block, main route table and default security group."""
+    """A VPC with its primary block, main route table, default network ACL and default security group."""
     vpc_cidr_blocks.refuse_pools(params)
     if params.get("InstanceTenancy", "default") != "default" or params.get("VpcEncryptionControl"):
         raise unsupported("Only VPCs with default tenancy and without encryption control are there.")
@@ -52,6 +53,7 @@ def create_vpc(ctx: Context, params: Params) -> Result:
         blocks.append(vpc_cidr_blocks.row(vpc_id, vpc_cidr_blocks.free_ipv6(ctx)))
     ctx.db.execute(insert(tables.vpc_cidr_blocks), blocks)
     route_tables.create_main(ctx, vpc_id)
+    network_acls.create_default(ctx, vpc_id, with_ipv6=len(blocks) > 1)
     security_groups.create_default(ctx, vpc_id, with_ipv6=len(blocks) > 1)
     ctx.note("vpc", vpc_id)
     tags.on_creation(ctx, params, "vpc", [vpc_id])
@@ -64,17 +66,20 @@ def delete_vpc(ctx: Context, params: Params) -> Result:
     vpc_id = fetch(ctx, "vpc", params["VpcId"]).id
     associations, groups = tables.route_table_associations, tables.security_groups
     main = select(associations.c.route_table_id).where(associations.c.vpc_id == vpc_id, associations.c.main)
+    default_acl = network_acls.default_of(vpc_id)
     default = select(groups.c.id).where(groups.c.vpc_id == vpc_id, groups.c.name == security_groups.DEFAULT)
     dependants.refuse_if_any(
         ctx,
         f"The vpc '{vpc_id}' has dependencies and cannot be deleted.",
         *(_in_vpc(name, vpc_id) for name in ("network_interfaces", "subnets", "internet_gateways", "vpn_gateways")),
         _in_vpc("route_tables", vpc_id).where(tables.route_tables.c.id.not_in(main)),
+        _in_vpc("network_acls", vpc_id).where(tables.network_acls.c.id.not_in(default_acl)),
         _in_vpc("security_groups", vpc_id).where(groups.c.id.not_in(default)),
     )
     rules = tables.security_group_rules
     made = [
         *ctx.db.execute(main).scalars(),
+        *ctx.db.execute(default_acl).scalars(),
         *(group_ids := ctx.db.execute(default).scalars().all()),
         *ctx.db.execute(select(rules.c.id).where(rules.c.group_id.in_(group_ids))).scalars(),
     ]
@@ -82,9 +87,13 @@ def delete_vpc(ctx: Context, params: Params) -> Result:
     tags.forget(ctx, [vpc_id, *made])
     ctx.note("vpc", vpc_id)
     for id_ in made:
-        if id_.startswith(("rtb-", "sg-")):
-            ctx.note("route_table" if id_.startswith("rtb-") else "security_group", id_)
+        if kind := _COMPILED.get(id_.partition("-")[0]):
+            ctx.note(kind, id_)
     return {}
+
+
+_COMPILED: dict[str, Kind] = {"rtb": "route_table", "acl": "network_acl", "sg": "security_group"}
+"""What comes and goes with a VPC and has a record of its own: id prefix → journal key."""
 
 
 def _in_vpc(table: str, vpc_id: str) -> Any:

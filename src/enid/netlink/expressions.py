@@ -14,7 +14,7 @@ FIELD = 8
 
 _IPV4, _IPV6 = 2, 10
 _ICMP, _ICMPV6 = 1, 58
-_EQUAL, _NOT_EQUAL = 0, 1
+_EQUAL, _NOT_EQUAL, _AT_MOST, _AT_LEAST = 0, 1, 3, 5
 _LINK_HEADER, _NETWORK_HEADER, _TRANSPORT_HEADER = 0, 1, 2
 _META_MARK, _META_IIFNAME, _META_OIFNAME, _META_NFPROTO, _META_L4PROTO, _META_PKTTYPE = 3, 6, 7, 15, 16, 19
 _CT_STATE, _CT_DIRECTION, _CT_STATUS, _CT_MARK = 0, 1, 2, 3
@@ -64,6 +64,11 @@ def l4proto(register: int = FIRST) -> bytes:
 def equal(value: bytes, register: int = FIRST) -> bytes:
     """Go on only if the register holds ``value``."""
     return _compare(_EQUAL, value, register)
+
+
+def between(first: bytes, last: bytes, register: int = FIRST) -> bytes:
+    """Go on only if the register holds something from ``first`` to ``last``, in network byte order."""
+    return _compare(_AT_LEAST, first, register) + _compare(_AT_MOST, last, register)
 
 
 def version(number: int) -> bytes:
@@ -162,9 +167,9 @@ def set_mark() -> bytes:
     return _expression("meta", be32(2, _META_MARK), be32(3, FIRST))
 
 
-def lookup(name: str) -> bytes:
+def lookup(name: str, register: int = FIRST) -> bytes:
     """Go on only if the key is in the set."""
-    return _expression("lookup", text(1, name), be32(2, FIRST))
+    return _expression("lookup", text(1, name), be32(2, register))
 
 
 def lookup_missing(name: str) -> bytes:
@@ -172,9 +177,9 @@ def lookup_missing(name: str) -> bytes:
     return _expression("lookup", text(1, name), be32(2, FIRST), be32(5, 1))
 
 
-def lookup_value(name: str) -> bytes:
-    """Go on only if the key is in the map; its data replaces the first register."""
-    return _expression("lookup", text(1, name), be32(2, FIRST), be32(3, FIRST))
+def lookup_value(name: str, register: int = FIRST) -> bytes:
+    """Go on only if the key in the first register is in the map; its data is put into ``register``."""
+    return _expression("lookup", text(1, name), be32(2, FIRST), be32(3, register))
 
 
 def lookup_verdict(name: str) -> bytes:

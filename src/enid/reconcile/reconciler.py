@@ -38,6 +38,7 @@ SHUTDOWN_GRACE = 10.0
 _JOURNAL_KIND: dict[Kind, journal.Kind] = {
     Kind.VPC: "vpc",
     Kind.ROUTE_TABLE: "route_table",
+    Kind.NETWORK_ACL: "network_acl",
     Kind.SECURITY_GROUP: "security_group",
     Kind.PORT: "network_interface",
     Kind.SITE: "site",
@@ -123,13 +124,8 @@ class Reconciler:
     def look(self) -> bool:
         """Read the journal and the sandboxes' events and act on them; true when there was something."""
         self._events += self._guests.events()
-        with self._database.read() as db:
-            self._seq, keys = journal.after(db, self._seq)
         now, self._events = self._events[:EVENTS_PER_STEP], self._events[EVENTS_PER_STEP:]
-        keys += self._absorb(now)
-        if keys:
-            self.step(keys)
-        return bool(keys)
+        return self.step(self._absorb(now))
 
     def retry(self) -> None:
         """Look again at what failed."""
@@ -146,11 +142,19 @@ class Reconciler:
 
     # --- one step -----------------------------------------------------------------------------------------------------
 
-    def step(self, keys: Collection[Key]) -> None:
-        """Make everything these keys touch as the store wants it."""
-        instance_ids = {id_ for kind, id_ in keys if kind == "instance"}
-        interfaces = {id_ for kind, id_ in keys if kind == "network_interface"}
+    def step(self, keys: Collection[Key]) -> bool:
+        """Make everything that these keys and the journal's new ones touch as the store wants it; true if there is any.
+
+        The journal is read in one snapshot with the rows: what a call changed together, such as the two network ACLs
+        between which a subnet moves, is seen and carried out together.
+        """
         with self._database.read() as db:
+            self._seq, noted = journal.after(db, self._seq)
+            keys = [*noted, *keys]
+            if not keys:
+                return False
+            instance_ids = {id_ for kind, id_ in keys if kind == "instance"}
+            interfaces = {id_ for kind, id_ in keys if kind == "network_interface"}
             instances = rows.instances(db, instance_ids)
             attachments = rows.attachments(db, interfaces, instance_ids)
             records = snapshot.records(db, keys, self._host_id)
@@ -167,6 +171,7 @@ class Reconciler:
                 if row.state == "pending" or row.health != "ok":
                     outcome.running.append(row.id)
         self._write(outcome)
+        return True
 
     def _begin(self, instances: Iterable[Any]) -> list[tuple[Any, Action]]:
         """Start what should run; answer what should end, which waits until its ports are fenced."""

@@ -15,7 +15,17 @@ from sqlalchemy import Connection, delete, func, insert, select
 
 from enid.store.tables import journal
 
-Kind = Literal["vpc", "subnet", "route_table", "security_group", "prefix_list", "network_interface", "instance", "site"]
+Kind = Literal[
+    "vpc",
+    "subnet",
+    "route_table",
+    "network_acl",
+    "security_group",
+    "prefix_list",
+    "network_interface",
+    "instance",
+    "site",
+]
 Key = tuple[Kind, str]
 
 _QUEUE = select(func.pg_advisory_xact_lock(0x656E6964))

@@ -64,6 +64,7 @@ def affected(db: Connection, keys: Collection[Key]) -> Wanted:
     return {
         Kind.VPC: vpcs,
         Kind.ROUTE_TABLE: tables,
+        Kind.NETWORK_ACL: changed["network_acl"],
         Kind.SECURITY_GROUP: groups,
         Kind.PORT: ports,
         Kind.SITE: changed["site"],
@@ -83,6 +84,7 @@ def _read(db: Connection, wanted: Wanted | None, host_id: str | None) -> list[Re
     if wanted is None:
         return [
             *_routers(db, None, None),
+            *_acls(db, None),
             *_groups(db, None),
             *_ports(db, None, host_id),
             *_sites(db, None),
@@ -90,6 +92,8 @@ def _read(db: Connection, wanted: Wanted | None, host_id: str | None) -> list[Re
     result: list[Record] = []
     if wanted[Kind.VPC] or wanted[Kind.ROUTE_TABLE]:
         result += _routers(db, wanted[Kind.VPC], wanted[Kind.ROUTE_TABLE])
+    if wanted[Kind.NETWORK_ACL]:
+        result += _acls(db, wanted[Kind.NETWORK_ACL])
     if wanted[Kind.SECURITY_GROUP]:
         result += _groups(db, wanted[Kind.SECURITY_GROUP])
     if wanted[Kind.PORT]:
@@ -194,6 +198,24 @@ def _targets(db: Connection, ids: Sequence[str]) -> dict[str, compiler.RouteTarg
 
 def _plugged() -> ColumnElement[bool]:
     return and_(t.attachments.c.status.in_(("attaching", "attached")), t.instances.c.state.in_(LIVE_STATES))
+
+
+# --- network ACLs -----------------------------------------------------------------------------------------------------
+
+
+def _acls(db: Connection, ids: Collection[str] | None) -> list[Record]:
+    rows = list(db.execute(select(t.network_acls).where(_among(t.network_acls.c.id, ids))))
+    entries = _by(db, t.network_acl_entries, t.network_acl_entries.c.network_acl_id, ids)
+    associations = _by(db, t.network_acl_associations, t.network_acl_associations.c.network_acl_id, ids)
+    blocks = t.vpc_cidr_blocks.c
+    of_vpcs = _among(blocks.vpc_id, None if ids is None else {row.vpc_id for row in rows})
+    with_ipv6 = set(_column(db, blocks.vpc_id, and_(blocks.family == 6, of_vpcs)))
+    return [
+        compiler.network_acl(
+            row, (entry.subnet_id for entry in associations[row.id]), entries[row.id], row.vpc_id in with_ipv6
+        )
+        for row in rows
+    ]
 
 
 # --- security groups --------------------------------------------------------------------------------------------------

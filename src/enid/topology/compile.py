@@ -12,8 +12,10 @@ from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Any
 
 from enid.topology.records import (
+    AclEntry,
     Address,
     Network,
+    NetworkAcl,
     Port,
     Route,
     RouteTable,
@@ -120,6 +122,27 @@ def _vpn_routes(destination: Network, owner: VpcRows) -> list[Route]:
                 narrower = max(prefix, destination, key=lambda network: network.prefixlen)
                 result.append(Route(narrower, TargetKind.VPN, connection))
     return result
+
+
+def network_acl(row: Any, subnets: Iterable[str], entries: Iterable[Any], with_ipv6: bool) -> NetworkAcl:
+    """A network ACL.
+
+    :param subnets: those associated with it.
+    :param entries: rows of ``network_acl_entries``.
+    :param with_ipv6: its VPC has IPv6.
+    """
+    sides: dict[bool, list[AclEntry]] = {True: [], False: []}
+    for entry in sorted(entries, key=lambda entry: int(entry.rule_number)):
+        sides[entry.egress].append(_acl_entry(entry))
+    versions = (4, 6) if with_ipv6 else (4,)
+    return NetworkAcl(row.id, row.vpc_id, versions, tuple(sorted(subnets)), tuple(sides[False]), tuple(sides[True]))
+
+
+def _acl_entry(row: Any) -> AclEntry:
+    limits = (row.from_port, row.to_port) if row.from_port is not None else (row.icmp_type, row.icmp_code)
+    first, last = (-1 if limit is None else limit for limit in limits)
+    block = ip_network(row.cidr_block or row.ipv6_cidr_block)
+    return AclEntry(row.rule_number, row.rule_action == "allow", int(row.protocol), block, first, last)
 
 
 def security_group(

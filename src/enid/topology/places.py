@@ -17,6 +17,10 @@ PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "icmpv6": 58}
 _NAMES = {number: name for name, number in PROTOCOLS.items()}
 _ICMP = (1, 58)
 _WITH_PORTS = (6, 17)
+_EPHEMERAL = (1024, 65535)
+"""The ports clients send from, as AWS advises to allow them. Linux takes 32768 to 60999 of them."""
+_ANSWERS = {(1, 8): 0, (1, 13): 14, (1, 15): 16, (1, 17): 18, (58, 128): 129}
+"""ICMP types that are answered, and with which type."""
 
 
 class UnknownPlace(LookupError):
@@ -37,10 +41,22 @@ class Traffic:
     """TCP and UDP: the destination port. ICMP: the type. Otherwise -1."""
     code: int = -1
     """ICMP only."""
+    last: int = -1
+    """TCP and UDP: the last of several destination ports."""
 
     def __str__(self) -> str:
         name = _NAMES.get(self.protocol, f"protocol {self.protocol}")
-        return f"{name}/{self.number}" if self.protocol in _WITH_PORTS else name
+        ports = f"{self.number}-{self.last}" if self.last > self.number else str(self.number)
+        return f"{name}/{ports}" if self.protocol in _WITH_PORTS else name
+
+    def reply(self) -> Traffic | None:
+        """What comes back, as a stateless look sees it: to any port a client may have sent from. ``None``: nothing."""
+        if self.protocol in _WITH_PORTS:
+            return Traffic(self.protocol, _EPHEMERAL[0], last=_EPHEMERAL[1])
+        if self.protocol in _ICMP:
+            answer = _ANSWERS.get((self.protocol, self.number))
+            return None if answer is None else Traffic(self.protocol, answer, 0)
+        return self
 
     def allowed_by(self, rule: Rule) -> bool:
         """Whether the rule speaks of this traffic (whoever sends it)."""

@@ -1,13 +1,14 @@
 """Can A reach B, and if not, why? The one pure answer.
 
 It walks a conversation's first packet through the records as AWS documents them: the sender's groups, its subnet's
-route table, gateways and address translation, the receiver's groups, and the way back of the reply. It knows nothing
-of nftables and must not: it is the oracle that the packet tests hold the data plane to.
+route table and network ACL, gateways and address translation, the receiver's network ACL and groups, and the way back
+of the reply. It knows nothing of nftables and must not: it is the oracle that the packet tests hold the data plane to.
 
 What it takes for granted: guests route as a good guest does (each address answers through its own interface); groups
-are stateful, so a reply is never judged by them, only by the routes it needs; a route to an interface leads to an
-instance that forwards and translates as a NAT instance does, sending on from that same interface; a site's own
-firewall lets everything pass.
+are stateful, so a reply is never judged by them, only by the routes it needs; network ACLs are not, so the reply is
+judged at each border the request crossed, on its way to any of the ports clients send from; a route to an interface
+leads to an instance that forwards and translates as a NAT instance does, sending on from that same interface; a site's
+own firewall lets everything pass.
 """
 
 from __future__ import annotations
@@ -17,13 +18,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_network
 
+from enid.topology import network_acls
 from enid.topology.blocks import ANYWHERE, covered, exactly, is_private, show, within
+from enid.topology.network_acls import EGRESS, INGRESS
 from enid.topology.places import NotAttached, Place, Traffic, UnknownPlace, place, ports, sites
 from enid.topology.places import traffic as parse_traffic
 from enid.topology.records import (
     Address,
     Kind,
     Network,
+    NetworkAcl,
     Port,
     Route,
     RouteTable,
@@ -42,6 +46,8 @@ class Reason(StrEnum):
     NOT_ATTACHED = "not-attached"
     EGRESS = "egress-groups"
     INGRESS = "ingress-groups"
+    ACL_EGRESS = "egress-network-acl"
+    ACL_INGRESS = "ingress-network-acl"
     SOURCE_DEST_CHECK = "source-dest-check"
     NO_ROUTE = "no-route"
     BLACKHOLE = "blackhole"
@@ -66,6 +72,7 @@ class Part(StrEnum):
     INTERFACE = "network-interface"
     SECURITY_GROUPS = "security-groups"
     ROUTE_TABLE = "route-table"
+    NETWORK_ACL = "network-acl"
     INTERNET_GATEWAY = "internet-gateway"
     VPN = "vpn-connection"
     SITE = "site"
@@ -126,6 +133,8 @@ class _Path:
 
     def __post_init__(self) -> None:
         self.hops: list[Hop] = []
+        self.borders: list[tuple[Port, str, Network]] = []
+        """Of subnets, crossed so far: whose subnet, in which direction, and the far end."""
 
     def passes(self, part: Part, id_: str, says: str) -> None:
         self.hops.append(Hop(part, id_, says))
@@ -148,6 +157,7 @@ class _Path:
                 src = exactly(start.address) if start.address else ANYWHERE[dst.version]
                 self.passes(Part.INTERNET, "", f"{show(src)} sends {self.traffic} to {show(dst)}")
                 self.internet(src, dst)
+        self.reply()
 
     def aim(self, start: Place, end: Place) -> Network:
         """The address the sender would write on the packet."""
@@ -202,14 +212,16 @@ class _Path:
         if port.source_dest_check and not _is_mine(port, src):
             says = f"{show(src)} is not an address of {port.id}, whose source/destination check is on"
             raise self.blocked(Reason.SOURCE_DEST_CHECK, Part.INTERFACE, port.id, says)
-        self.gate(port, "egress", dst)
+        self.gate(port, EGRESS, dst)
         self.route(port, src, dst, (*seen, port.id))
 
     def route(self, port: Port, src: Network, dst: Network, seen: tuple[str, ...]) -> None:
         vpc, table = self.vpc(port.vpc_id), port.route_table_id
         if within(dst, vpc.blocks):
             self.passes(Part.ROUTE_TABLE, table, f"{show(dst)} is local to {vpc.id}")
-            self.receive(self.local(vpc, dst), src, dst)
+            far = self.local(vpc, dst)
+            self.cross(port, far, src, dst)
+            self.receive(far, src, dst)
             return
         found = self.lookup(table, dst)
         if found is None:
@@ -220,14 +232,17 @@ class _Path:
         self.passes(Part.ROUTE_TABLE, table, f"{found.destination} leads to {_target(found)}")
         match found.kind:
             case TargetKind.INTERNET:
+                self.border(port, EGRESS, dst)
                 self.internet(self.translate(vpc, port, src), dst)
             case TargetKind.VPN:
+                self.border(port, EGRESS, dst)
                 self.tunnel(vpc, found, dst)
             case TargetKind.PORT:
-                self.forward(table, found, src, dst, seen)
+                self.forward(port, found, src, dst, seen)
 
-    def forward(self, table: str, found: Route, src: Network, dst: Network, seen: tuple[str, ...]) -> None:
+    def forward(self, port: Port, found: Route, src: Network, dst: Network, seen: tuple[str, ...]) -> None:
         """Into the instance a route names, and on from it."""
+        table = port.route_table_id
         middle = self.world.get((Kind.PORT, found.target))
         if not isinstance(middle, Port):
             says = f"the route {found.destination} of {table} is a blackhole: {found.target} is not attached"
@@ -235,6 +250,7 @@ class _Path:
         if middle.id in seen:
             says = f"the route {found.destination} of {table} leads back to {middle.id}, where the packet came from"
             raise self.blocked(Reason.LOOP, Part.ROUTE_TABLE, table, says)
+        self.cross(port, middle, src, dst)
         self.admit(middle, src, dst)
         self.passes(Part.INSTANCE, middle.instance_id, "forwards and translates, if it does what a NAT instance does")
         self.leave(middle, self.source(middle, None, dst), dst, seen)
@@ -248,11 +264,11 @@ class _Path:
         if port.source_dest_check and not _is_mine(port, dst):
             says = f"{show(dst)} is not an address of {port.id}, whose source/destination check is on"
             raise self.blocked(Reason.SOURCE_DEST_CHECK, Part.INTERFACE, port.id, says)
-        self.gate(port, "ingress", src)
+        self.gate(port, INGRESS, src)
 
     def gate(self, port: Port, direction: str, peer: Network) -> None:
         """One interface's groups, in one direction: the union of what they allow."""
-        inward = direction == "ingress"
+        inward = direction == INGRESS
         allowing = [group for group in self.groups(port) if self.allows(group, port.vpc_id, inward, peer)]
         names, way = ", ".join(port.groups), "from" if inward else "to"
         if allowing:
@@ -270,6 +286,41 @@ class _Path:
         referenced = {rule.group for rule in speaking if rule.group}
         members = (port for port in ports(self.world) if port.vpc_id == vpc_id and referenced & set(port.groups))
         return any(_is_mine(member, peer) for member in members)
+
+    # --- the borders of subnets ---------------------------------------------------------------------------------------
+
+    def cross(self, near: Port, far: Port, src: Network, dst: Network) -> None:
+        """From one interface to another; within a subnet there is no border."""
+        if near.subnet.id != far.subnet.id:
+            self.border(near, EGRESS, dst)
+            self.border(far, INGRESS, src)
+
+    def border(self, port: Port, direction: str, peer: Network) -> None:
+        """Out of the port's subnet or into it: what its network ACL says."""
+        self.judge(port, direction, peer, self.traffic)
+        self.borders.append((port, direction, peer))
+
+    def reply(self) -> None:
+        """The reply crosses the same borders the other way, and network ACLs know of no conversation."""
+        reply = self.traffic.reply()
+        if reply is not None:
+            for port, direction, peer in reversed(self.borders):
+                self.judge(port, INGRESS if direction == EGRESS else EGRESS, peer, reply, "the request arrives, but ")
+
+    def judge(self, port: Port, direction: str, peer: Network, traffic: Traffic, so_far: str = "") -> None:
+        acl = self.acl(port)
+        if acl is None or not acl.restricts(direction):
+            return
+        inward, what = direction == INGRESS, "its reply " if so_far else ""
+        found = network_acls.judge(network_acls.entries(acl, direction), traffic, peer)
+        about = f"{what}{traffic} {'from' if inward else 'to'} {show(peer)}"
+        where = f"{direction} of {port.subnet.id}: {found.rule} of {acl.id}"
+        if found.allows:
+            self.passes(Part.NETWORK_ACL, acl.id, f"{where} allows {about}")
+            return
+        reason = Reason.ACL_INGRESS if inward else Reason.ACL_EGRESS
+        some = "some of " if traffic.last > traffic.number or peer.num_addresses > 1 else ""
+        raise self.blocked(reason, Part.NETWORK_ACL, acl.id, f"{so_far}{where} denies {some}{about}")
 
     # --- outside ------------------------------------------------------------------------------------------------------
 
@@ -310,6 +361,7 @@ class _Path:
             says = f"{vpc.id} of {port.id} has no internet gateway attached"
             raise self.blocked(Reason.NO_INTERNET_GATEWAY, Part.INTERNET_GATEWAY, vpc.id, says)
         self.passes(Part.INTERNET_GATEWAY, vpc.id, f"{show(dst)} is {show(inside)} inside")
+        self.border(port, INGRESS, src)
         self.receive(port, src, inside)
         back = self.lookup(port.route_table_id, src)
         self.way_back(port, src, back, back is not None and back.kind is TargetKind.INTERNET)
@@ -348,6 +400,7 @@ class _Path:
         vpc_id, link_id = joined[0]
         self.passes(Part.VPN, link_id, f"carries it to {vpc_id}")
         port = self.local(self.vpc(vpc_id), dst)
+        self.border(port, INGRESS, src)
         self.receive(port, src, dst)
         back = self.lookup(port.route_table_id, src)
         through = {link.id for link in self.links(site, vpc_id) if within(src, link.prefixes)}
@@ -375,6 +428,11 @@ class _Path:
     def groups(self, port: Port) -> list[SecurityGroup]:
         found = (self.world.get((Kind.SECURITY_GROUP, id_)) for id_ in port.groups)
         return [group for group in found if isinstance(group, SecurityGroup)]
+
+    def acl(self, port: Port) -> NetworkAcl | None:
+        """That of the port's subnet."""
+        found = (record for record in self.world.values() if isinstance(record, NetworkAcl))
+        return next((acl for acl in found if acl.vpc_id == port.vpc_id and port.subnet.id in acl.subnets), None)
 
     def links(self, site: Site, vpc_id: str) -> list[VpnLink]:
         return [link for link in self.vpc(vpc_id).vpn if link.site == site.id]

@@ -20,6 +20,7 @@ class Kind(StrEnum):
 
     VPC = "vpc"
     ROUTE_TABLE = "route_table"
+    NETWORK_ACL = "network_acl"
     SECURITY_GROUP = "security_group"
     PORT = "port"
     SITE = "site"
@@ -54,7 +55,7 @@ class VpnLink:
 
 @dataclass(frozen=True, slots=True)
 class Vpc:
-    """A router: everything of a VPC that is not a port, a route table or a security group."""
+    """A router: everything of a VPC that is not a port, a route table, a network ACL or a security group."""
 
     id: str
     blocks: tuple[Network, ...]
@@ -98,6 +99,60 @@ class RouteTable:
     @property
     def key(self) -> RecordKey:
         return (Kind.ROUTE_TABLE, self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class AclEntry:
+    """One numbered entry of a network ACL, in one direction."""
+
+    number: int
+    allow: bool
+    protocol: int
+    """IANA number; -1 is any."""
+    block: Network
+    """The far end: where a packet comes from (ingress) or goes to (egress)."""
+    from_port: int = -1
+    """TCP and UDP: first destination port. ICMP: the type, -1 any. Otherwise -1."""
+    to_port: int = -1
+    """TCP and UDP: last destination port. ICMP: the code, -1 any. Otherwise -1."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkAcl:
+    """What may cross the borders of subnets, packet by packet: the first entry that matches decides, and what none
+    matches may not. Between interfaces of one subnet it has no say."""
+
+    id: str
+    vpc_id: str
+    versions: tuple[int, ...]
+    """The address families of the VPC: of others there are no packets."""
+    subnets: tuple[str, ...]
+    """Those it guards, sorted. Every subnet is guarded by at most one."""
+    ingress: tuple[AclEntry, ...]
+    egress: tuple[AclEntry, ...]
+    """Both in the order of their numbers."""
+
+    @property
+    def key(self) -> RecordKey:
+        return (Kind.NETWORK_ACL, self.id)
+
+    def restricts(self, direction: str) -> bool:
+        """Whether it may deny a packet; ``direction`` is ``ingress`` or ``egress``.
+
+        An ACL with an allow-everything entry before any deny is as good as none, and costs nothing.
+        """
+        entries = self.egress if direction == "egress" else self.ingress
+        return not all(_opens(entries, version) for version in self.versions)
+
+
+def _opens(entries: tuple[AclEntry, ...], version: int) -> bool:
+    for entry in entries:
+        if entry.block.version == version:
+            if not entry.allow:
+                return False
+            if entry.protocol == -1 and entry.block.prefixlen == 0:
+                return True
+    return False
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -180,7 +235,7 @@ class Site:
         return (Kind.SITE, self.id)
 
 
-Record = Vpc | RouteTable | SecurityGroup | Port | Site
+Record = Vpc | RouteTable | NetworkAcl | SecurityGroup | Port | Site
 World = Mapping[RecordKey, Record]
 
 

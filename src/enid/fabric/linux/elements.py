@@ -6,7 +6,17 @@ from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network
 
 from enid.fabric.linux.groups import Element
-from enid.fabric.linux.names import INTERNET, TRANSIT, combination, mark, members, port_link, vpc_link, wire_mac
+from enid.fabric.linux.names import (
+    INTERNET,
+    TRANSIT,
+    combination,
+    mark,
+    members,
+    port_link,
+    subnet_number,
+    vpc_link,
+    wire_mac,
+)
 from enid.fabric.linux.ruleset import VIA_INTERNET, VIA_VPN
 from enid.netlink.message import hardware
 from enid.netlink.nftables import Key, ifname
@@ -30,6 +40,9 @@ def plug(port: Port) -> Iterator[Element]:
         yield ("unchecked", Key(device)), (table | TRANSIT).to_bytes(4, "little")
     yield _sender(device, port.mac)
     yield ("combination", Key(device)), combination(port.groups)
+    subnet = subnet_number(port.subnet.id)
+    yield ("beside", Key(device + subnet)), b""
+    yield ("subnet", Key(device)), subnet
     for private, public in port.public:
         yield ("public", Key(private.packed)), b""
         yield ("public_of", Key(private.packed)), public.packed

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import TypeVar
 
-from enid.fabric.linux import elements, groups, names
+from enid.fabric.linux import elements, groups, names, network_acls
 from enid.fabric.linux.cells import Cells
 from enid.fabric.linux.groups import Element
 from enid.fabric.linux.names import TABLE
@@ -21,10 +21,13 @@ from enid.fabric.linux.ruleset import no_translation, skeleton, translation
 from enid.netlink import nftables
 from enid.netlink.netfilter import NetfilterSocket
 from enid.netlink.nftables import Data, Key, in_table
-from enid.topology.records import Port, SecurityGroup
+from enid.topology.records import NetworkAcl, Port, SecurityGroup
 
-_FIRST_SETS = ("spoof4", "spoof6", "unchecked", "outside", "blocks4", "blocks6", "public", "public_of", "private_of")
-"""What running flows need, if a table is too big for one transaction."""
+_FIRST_SETS = (
+    *("acl_egress", "acl_ingress", "beside", "subnet"),
+    *("spoof4", "spoof6", "unchecked", "outside", "blocks4", "blocks6", "public", "public_of", "private_of"),
+)
+"""What running flows need, if a table is too big for one transaction. Nobody may send before network ACLs are there."""
 _Parsed = TypeVar("_Parsed")
 
 
@@ -49,6 +52,8 @@ class Gates:
         self._carrying: defaultdict[str, list[tuple[str, ...]]] = defaultdict(list)
         """Group → the combinations it is part of."""
         self._translates = False
+        self._acls: Cells[str, network_acls.Entries] = Cells()
+        """The chains of network ACLs that deny something."""
         self._hooked = False
         """Packets enter the retired tables until the next commit is through."""
 
@@ -72,6 +77,14 @@ class Gates:
         if wanted != self._translates:
             self._skeleton += translation() if wanted else no_translation()
             self._translates = wanted
+
+    def announce_acl(self, acl: NetworkAcl) -> None:
+        self._acls.announce(network_acls.chains(acl))
+        self._elements.announce(network_acls.dispatch(acl))
+
+    def withdraw_acl(self, acl: NetworkAcl) -> None:
+        self._acls.withdraw(name for name, _ in network_acls.chains(acl))
+        self.withdraw(network_acls.dispatch(acl))
 
     def announce_group(self, group: SecurityGroup) -> None:
         for feature in groups.features(group) - self._features[group.id]:
@@ -132,7 +145,9 @@ class Gates:
         gone = [part for name, keys in doomed.items() for part in nftables.delete_elements(TABLE, name, keys)]
         added = {name: nftables.add_elements(TABLE, name, cells) for name, cells in fresh.items()}
         first = [part for name in _FIRST_SETS for part in added.pop(name, ())]
-        messages = [*self._skeleton, *gone, *first, *self._structure, *chain(*added.values())]
+        guarded = bool(self._acls.held)
+        acls, left_over = network_acls.rewritten(self._acls.take(), guarded, bool(self._acls.held))
+        messages = [*self._skeleton, *acls, *gone, *first, *self._structure, *chain(*added.values()), *left_over]
         self._skeleton, self._structure = [], []
         for transaction in _split([in_table(message, self._table) for message in messages], self._netfilter.capacity):
             self._netfilter.commit(transaction)

@@ -112,3 +112,13 @@ def combination(groups: Sequence[str]) -> bytes:
 def combination_chain(groups: Sequence[str], direction: str) -> str:
     """The chain of ports that carry exactly these groups."""
     return f"{direction}_of_{_digest(','.join(groups), 16)}"
+
+
+def subnet_number(subnet_id: str) -> bytes:
+    """A subnet's number, as a map holds it."""
+    return int(_digest(subnet_id, 8), 16).to_bytes(4, "little")
+
+
+def acl_chain(acl_id: str, direction: str) -> str:
+    """The chain that is one direction of a network ACL."""
+    return f"acl_{direction}_{_word(acl_id.removeprefix('acl-'))}"

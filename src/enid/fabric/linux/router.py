@@ -21,6 +21,7 @@ from enid.netlink import conntrack
 from enid.topology.records import (
     Address,
     Change,
+    NetworkAcl,
     Port,
     Record,
     RecordKey,
@@ -53,6 +54,7 @@ class Router:
         self._guest = guest
         self._counts = counts
         self._groups: dict[str, SecurityGroup] = {}
+        self._acls: dict[str, NetworkAcl] = {}
         self._gates = Gates(self.node.netfilter)
         self._tables = Tables(self.node, self._resolve)
         self._wires: set[str] = set()
@@ -171,6 +173,9 @@ class Router:
         elif isinstance(old, SecurityGroup):
             self._groups.pop(old.id, None)
             self._gates.withdraw_group(old)
+        elif isinstance(old, NetworkAcl):
+            self._acls.pop(old.id, None)
+            self._gates.withdraw_acl(old)
         elif isinstance(old, RouteTable):
             self._tables.drop(old)
         elif isinstance(old, Vpc):
@@ -182,6 +187,9 @@ class Router:
         if isinstance(new, SecurityGroup):
             self._groups[new.id] = new
             self._gates.announce_group(new)
+        elif isinstance(new, NetworkAcl):
+            self._acls[new.id] = new
+            self._gates.announce_acl(new)
         elif isinstance(new, RouteTable):
             self._tables.add(new)
         elif isinstance(new, Vpc):
@@ -262,6 +270,8 @@ class Router:
     def _rewrite(self) -> None:
         """The nftables table anew, from the records."""
         self._gates.begin()
+        for acl in self._acls.values():
+            self._gates.announce_acl(acl)
         for group in self._groups.values():
             self._gates.announce_group(group)
         for port in self.ports.values():

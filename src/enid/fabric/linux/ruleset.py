@@ -46,6 +46,8 @@ from enid.netlink.nftables import (
 DROPS = {
     "spoof": "the source address or MAC is not the sender's",
     "invalid": "the packet belongs to no flow and begins none",
+    "network_acl_egress": "the network ACL of the sender's subnet denies it",
+    "network_acl_ingress": "the network ACL of the receiver's subnet denies it",
     "egress_denied": "no security group of the sender allows it",
     "ingress_denied": "no security group of the receiver allows it",
     "no_route": "the route table has no route, or one that leads nowhere, or nobody has the address",
@@ -64,6 +66,10 @@ SETS = (
     Set("blocks4", (IPV4,), interval=True),
     Set("blocks6", (IPV6,), interval=True),
     Set("combination", (IFNAME,), MARK),
+    Set("subnet", (IFNAME,), MARK),
+    Set("beside", (IFNAME, MARK)),
+    Set("acl_egress", (MARK,), VERDICT),
+    Set("acl_ingress", (MARK,), VERDICT),
     Set("egress", (MARK,), VERDICT),
     Set("ingress", (MARK,), VERDICT),
     Set("public", (IPV4,)),
@@ -73,7 +79,9 @@ SETS = (
 """``spoof``: who may send from what, and the mark of its route table. ``unchecked``: the same for ports whose source
 check is off. ``macs``: the MAC behind each link. ``outside``: the links to gateways. ``blocks``: the VPC's.
 ``public``: private addresses that have one. ``combination``: the number of the groups a link's port carries;
-``egress`` and ``ingress``: the chains of a number."""
+``egress`` and ``ingress``: the chains of a number. ``subnet``: the number of a link's subnet; ``beside``: the same
+pairs, to ask whether a link is in a subnet; ``acl_egress`` and ``acl_ingress``: the chains of a subnet's number, if it
+has a network ACL that denies something (:mod:`network_acls`)."""
 
 VIA_INTERNET, VIA_VPN = (number.to_bytes(4, "little") for number in (1, 2))
 """Gateways in place of a combination."""

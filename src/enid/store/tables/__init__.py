@@ -17,6 +17,7 @@ from enid.store.tables.gateways import (
     vpn_gateways,
 )
 from enid.store.tables.instances import instances, key_pairs
+from enid.store.tables.network_acls import network_acl_associations, network_acl_entries, network_acls
 from enid.store.tables.network_interfaces import (
     attachments,
     network_interface_groups,
@@ -42,6 +43,9 @@ __all__ = [
     "journal",
     "key_pairs",
     "metadata",
+    "network_acl_associations",
+    "network_acl_entries",
+    "network_acls",
     "network_interface_groups",
     "network_interfaces",
     "prefix_list_entries",
