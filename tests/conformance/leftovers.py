@@ -11,6 +11,7 @@ _MEMBERS = {
     "describe_customer_gateways": "CustomerGateways",
     "describe_internet_gateways": "InternetGateways",
     "describe_key_pairs": "KeyPairs",
+    "describe_network_acls": "NetworkAcls",
     "describe_network_interfaces": "NetworkInterfaces",
     "describe_route_tables": "RouteTables",
     "describe_security_group_rules": "SecurityGroupRules",

@@ -283,6 +283,7 @@ def test_a_subnet_changes_its_acl_under_a_new_association(world: World) -> None:
     error = world.call.refused("DeleteNetworkAcl", NetworkAclId=world.acl)
     assert error.code == "DependencyViolation"
     assert error.message == f"The networkAcl '{world.acl}' has dependencies and cannot be deleted. ({world.subnet})"
+    assert list(error.dependants) == [world.subnet]
     again = {"AssociationId": answer["NewAssociationId"], "NetworkAclId": world.default}
     world.call("ReplaceNetworkAclAssociation", **again)
     world.call("DeleteNetworkAcl", NetworkAclId=world.acl)

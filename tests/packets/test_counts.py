@@ -28,7 +28,7 @@ from enid.topology.records import Port
 pytestmark = pytest.mark.root
 
 FEW, MANY = 5, 200
-MOST = {"attach": (24, 12), "detach": (14, 12), "authorize": (14, 10)}
+MOST = {"attach": (24, 12), "detach": (14, 12), "authorize": (14, 10), "deny": (10, 10), "guard": (10, 10)}
 """SQL statements at most: of the call itself, and of the agent that carries it out."""
 MOST_MESSAGES = 32
 
@@ -168,6 +168,14 @@ def costs(directory: Path, interfaces: int) -> dict[str, Counter[str]]:
             permission = {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
             authorize = {"GroupId": group["GroupId"], "IpPermissions": [permission]}
             measured["authorize"] = cost(there, lambda: call("AuthorizeSecurityGroupIngress", **authorize))  # noqa: B023
+        [default] = call("DescribeNetworkAcls")["NetworkAcls"]
+        acl = call("CreateNetworkAcl", VpcId=vpc)["NetworkAcl"]["NetworkAclId"]
+        there.settle()
+        deny = {"Egress": True, "Protocol": "6", "PortRange": {"From": 25, "To": 25}, "CidrBlock": "0.0.0.0/0"}
+        entry = {"NetworkAclId": default["NetworkAclId"], "RuleNumber": 9, "RuleAction": "deny", **deny}
+        measured["deny"] = cost(there, lambda: call("CreateNetworkAclEntry", **entry))
+        guard = {"AssociationId": default["Associations"][0]["NetworkAclAssociationId"], "NetworkAclId": acl}
+        measured["guard"] = cost(there, lambda: call("ReplaceNetworkAclAssociation", **guard))
         detach = {"AttachmentId": attachment["AttachmentId"]}
         measured["detach"] = cost(there, lambda: call("DetachNetworkInterface", **detach))
         return measured

@@ -58,6 +58,7 @@ def _gateway(kind: str) -> Callable[[Any], Iterator[Call]]:
 
 
 _DELETED_BY: dict[str, Callable[[Any], Iterator[Call]]] = {
+    "acl": _plain("DeleteNetworkAcl", "NetworkAclId"),
     "cgw": _plain("DeleteCustomerGateway", "CustomerGatewayId"),
     "eipalloc": _plain("ReleaseAddress", "AllocationId"),
     "eni": _plain("DeleteNetworkInterface", "NetworkInterfaceId"),
