@@ -20,6 +20,10 @@ class Quotas(BaseModel):
     subnets_per_vpc: int = 200
     cidr_blocks_per_vpc: int = 5
     internet_gateways: int = 5
+    egress_only_internet_gateways: int = 5
+    nat_gateways_per_zone: int = 5
+    elastic_ips_per_nat_gateway: int = 2
+    private_ips_per_nat_gateway: int = 8
     route_tables_per_vpc: int = 200
     routes_per_table: int = 50
     network_acls_per_vpc: int = 200

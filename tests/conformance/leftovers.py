@@ -9,8 +9,10 @@ from whole_enid import Enid
 _MEMBERS = {
     "describe_addresses": "Addresses",
     "describe_customer_gateways": "CustomerGateways",
+    "describe_egress_only_internet_gateways": "EgressOnlyInternetGateways",
     "describe_internet_gateways": "InternetGateways",
     "describe_key_pairs": "KeyPairs",
+    "describe_nat_gateways": "NatGateways",
     "describe_network_acls": "NetworkAcls",
     "describe_network_interfaces": "NetworkInterfaces",
     "describe_route_tables": "RouteTables",

@@ -70,7 +70,7 @@ def enid() -> Iterator[Enid]:
 @pytest.mark.timeout(600)
 def test_build_change_and_take_down(enid: Enid, tmp_path: Path) -> None:
     ansible = Ansible(tmp_path, enid)
-    assert len(ansible.play("network.yml")) == 13
+    assert len(ansible.play("network.yml")) == 15
     assert ansible.play("network.yml") == []
     (interface,) = enid.ec2.describe_network_interfaces(Filters=[{"Name": "tag:Name", "Values": ["floating"]}])[
         "NetworkInterfaces"

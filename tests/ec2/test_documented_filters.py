@@ -14,8 +14,10 @@ from accounts import Account, model
 OPERATIONS = (
     "DescribeAvailabilityZones",
     "DescribeCustomerGateways",
+    "DescribeEgressOnlyInternetGateways",
     "DescribeInternetGateways",
     "DescribeManagedPrefixLists",
+    "DescribeNatGateways",
     "DescribeNetworkAcls",
     "DescribePrefixLists",
     "DescribeRegions",
@@ -30,22 +32,23 @@ OPERATIONS = (
 )
 
 
-def documented(operation: str) -> list[str]:
-    """The names at the head of each item of the documentation's list."""
+def documented(operation: str) -> tuple[str, list[str]]:
+    """The request's member, and the names at the head of each item of the documentation's list."""
     shape = model("ec2").operation_model(operation).input_shape
     assert shape is not None
-    items = re.findall(r"<li>.*?(?=<li>|</ul>)", shape.members["Filters"].documentation, flags=re.DOTALL)
+    member = next(name for name in ("Filters", "Filter") if name in shape.members)
+    items = re.findall(r"<li>.*?(?=<li>|</ul>)", shape.members[member].documentation, flags=re.DOTALL)
     names = [match[1] for item in items if (match := re.search(r"<code>([^<]+)</code>", item))]
-    return ["tag:Name" if name == "tag" else name for name in names]
+    return member, ["tag:Name" if name == "tag" else name for name in names]
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_every_documented_filter_is_known(call: Account, operation: str) -> None:
     vpc = call("CreateVpc", CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     more = {"VpcId": vpc} if operation == "GetSecurityGroupsForVpc" else {}
-    names = documented(operation)
+    member, names = documented(operation)
     assert names
     for name in names:
-        call(operation, Filters=[{"Name": name, "Values": ["no-such-thing"]}], **more)
-    error = call.refused(operation, Filters=[{"Name": "colour", "Values": ["blue"]}], **more)
+        call(operation, **{member: [{"Name": name, "Values": ["no-such-thing"]}]}, **more)
+    error = call.refused(operation, **{member: [{"Name": "colour", "Values": ["blue"]}]}, **more)
     assert error.code == "InvalidParameterValue"

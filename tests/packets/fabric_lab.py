@@ -138,6 +138,13 @@ class Guest:
         made.bind((str(address), number))
         return made
 
+    def accept(self, server: socket.socket) -> tuple[socket.socket, str]:
+        """A connection to one of its listening sockets, and who made it."""
+        made, (peer, *_) = server.accept()
+        made.settimeout(PATIENCE)
+        self._open.append(made)
+        return made, str(peer)
+
     def frame(self, device: str, payload: bytes) -> None:
         """Send a raw Ethernet frame."""
         made = self.socket(socket.AF_PACKET, socket.SOCK_RAW)
@@ -170,13 +177,13 @@ class Lab:
     def apply(self, *records: Record) -> None:
         """Make these records so, in the order given; new ports get a guest, configured."""
         for record in records:
-            if isinstance(record, Port) and record.instance_id not in self.guests:
+            if isinstance(record, Port) and not record.appliance and record.instance_id not in self.guests:
                 self.guests[record.instance_id] = Guest()
         changes = [Change(self.world.get(record.key), record) for record in records]
         assert self.fabric.apply(changes) == {}
         for record in records:
             self.world[record.key] = record
-            if isinstance(record, Port):
+            if isinstance(record, Port) and not record.appliance:
                 self.guest(record).configure(record)
 
     def remove(self, *records: Record) -> None:

@@ -13,7 +13,7 @@ from enid.fabric.memory import MemoryFabric
 from enid.reconcile.reconciler import Reconciler
 from enid.settings import Settings
 from enid.store.database import Database
-from enid.topology.records import Kind, NetworkAcl, Port
+from enid.topology.records import Appliance, Kind, NetworkAcl, Port, RouteTable, TargetKind, Vpc
 
 
 class Host:
@@ -351,3 +351,80 @@ def test_what_changed_together_is_carried_out_together(host: Host, call: Any, su
     host.reconciler.step([("network_acl", old["NetworkAclId"])])
     guarding = [record for record in host.fabric.world.values() if isinstance(record, NetworkAcl) and record.subnets]
     assert [(acl.id, acl.subnets) for acl in guarding] == [(new, (subnet,))]
+
+
+def test_a_nat_gateway_becomes_available_and_later_deleted_once_the_fabric_has_followed(
+    call: Any, host: Host, subnet: str
+) -> None:
+    made = call("CreateNatGateway", SubnetId=subnet, ConnectivityType="private")["NatGateway"]
+    gateway, eni = made["NatGatewayId"], made["NatGatewayAddresses"][0]["NetworkInterfaceId"]
+
+    def seen() -> str:
+        return str(call("DescribeNatGateways", NatGatewayIds=[gateway])["NatGateways"][0]["State"])
+
+    assert seen() == "pending"
+    host.settle()
+    assert seen() == "available"
+    port = host.port(eni)
+    assert port is not None
+    assert (port.appliance, port.instance_id, port.groups) == (Appliance.NAT_GATEWAY, gateway, ())
+    host.restart()
+    assert host.port(eni) == port
+    assert host.guests.configured == {}
+    call("DeleteNatGateway", NatGatewayId=gateway)
+    assert seen() == "deleting"
+    host.settle()
+    assert seen() == "deleted"
+    assert host.port(eni) is None
+
+
+def test_routes_lead_to_a_nat_gateways_interface_until_it_is_deleted(call: Any, host: Host, subnet: str) -> None:
+    made = call("CreateNatGateway", SubnetId=subnet, ConnectivityType="private")["NatGateway"]
+    (table,) = call("DescribeRouteTables")["RouteTables"]
+    gateway, key = made["NatGatewayId"], (Kind.ROUTE_TABLE, table["RouteTableId"])
+    call("CreateRoute", RouteTableId=key[1], DestinationCidrBlock="0.0.0.0/0", NatGatewayId=gateway)
+
+    def route() -> tuple[TargetKind, str]:
+        record = host.fabric.world[key]
+        assert isinstance(record, RouteTable)
+        return record.routes[0].kind, record.routes[0].target
+
+    host.settle()
+    assert route() == (TargetKind.PORT, made["NatGatewayAddresses"][0]["NetworkInterfaceId"])
+    call("DeleteNatGateway", NatGatewayId=gateway)
+    host.settle()
+    assert route() == (TargetKind.BLACKHOLE, "")
+
+
+def test_a_nat_gateway_the_fabric_cannot_make_yet_stays_pending(call: Any, host: Host, subnet: str) -> None:
+    gateway = call("CreateNatGateway", SubnetId=subnet, ConnectivityType="private")["NatGateway"]
+    eni = gateway["NatGatewayAddresses"][0]["NetworkInterfaceId"]
+    host.fabric.refuse = {(Kind.PORT, eni): "no room"}
+    host.settle()
+    (found,) = call("DescribeNatGateways")["NatGateways"]
+    assert found["State"] == "pending"
+    host.fabric.refuse = {}
+    host.reconciler.retry()
+    (found,) = call("DescribeNatGateways")["NatGateways"]
+    assert found["State"] == "available"
+
+
+def test_an_egress_only_gateway_opens_a_way_out_and_no_way_in(call: Any, host: Host) -> None:
+    vpc = call("CreateVpc", CidrBlock="10.0.0.0/16", AmazonProvidedIpv6CidrBlock=True)["Vpc"]["VpcId"]
+    made = call("CreateEgressOnlyInternetGateway", VpcId=vpc)["EgressOnlyInternetGateway"]
+    (table,) = call("DescribeRouteTables")["RouteTables"]
+    target = {"EgressOnlyInternetGatewayId": made["EgressOnlyInternetGatewayId"]}
+    call("CreateRoute", RouteTableId=table["RouteTableId"], DestinationIpv6CidrBlock="::/0", **target)
+    host.settle()
+    router, ways = host.fabric.world[(Kind.VPC, vpc)], host.fabric.world[(Kind.ROUTE_TABLE, table["RouteTableId"])]
+    assert isinstance(router, Vpc)
+    assert isinstance(ways, RouteTable)
+    assert (router.internet, router.egress_only) == (False, True)
+    assert [route.kind for route in ways.routes] == [TargetKind.EGRESS_ONLY]
+    call("DeleteEgressOnlyInternetGateway", **target)
+    host.settle()
+    router, ways = host.fabric.world[(Kind.VPC, vpc)], host.fabric.world[(Kind.ROUTE_TABLE, table["RouteTableId"])]
+    assert isinstance(router, Vpc)
+    assert isinstance(ways, RouteTable)
+    assert not router.online
+    assert [route.kind for route in ways.routes] == [TargetKind.BLACKHOLE]

@@ -10,7 +10,20 @@ from ipaddress import ip_network
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from worlds import DUAL_HOMED, VPC, WEB_PUBLIC, but, port, subnet, table, to_internet, world
+from worlds import (
+    DUAL_HOMED,
+    NAT_GATEWAY,
+    VPC,
+    WEB_PUBLIC,
+    but,
+    out_only,
+    port,
+    subnet,
+    table,
+    to_internet,
+    to_port,
+    world,
+)
 
 from enid.topology.canvas import HEAVY, Canvas, shorten
 from enid.topology.picture import Labels, Picture, picture
@@ -69,6 +82,12 @@ class TestTheTerminal:
         for word in ("demo", "vpc-1", "10.0.0.0/16", "us-east-1a", "client", "203.0.113.77", "192.168.0.0/16", "vpn-1"):
             assert word in whole
         for word in ("⇄ 198.18.0.5", "no source check", "0.0.0.0/0 → eni-nat", "VPN corp", "eni-web1", "i-app"):
+            assert word in whole
+
+    def test_routes_to_gateways_name_them(self) -> None:
+        ways = table("rtb-private", to_port("0.0.0.0/0", "eni-natgw", "10.0.1.98"), out_only())
+        whole = "\n".join(text(picture(but(DUAL_HOMED, NAT_GATEWAY, ways), "vpc-1", NAMES)))
+        for word in ("0.0.0.0/0 → nat-1", "→ internet, egr", "NAT gateway", "⇄ 198.18.0.8"):
             assert word in whole
 
     def test_narrow_terminals_get_the_subnets_below_each_other(self) -> None:

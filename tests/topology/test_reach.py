@@ -13,6 +13,7 @@ from worlds import (
     DUAL_HOMED,
     MANAGEMENT,
     NAT,
+    NAT_GATEWAY,
     PUBLIC,
     VPC,
     WEB_MANAGEMENT,
@@ -21,11 +22,13 @@ from worlds import (
     blackhole,
     but,
     group,
+    out_only,
     port,
     subnet,
     table,
     tcp,
     to_internet,
+    to_port,
     to_vpn,
     world,
 )
@@ -45,6 +48,71 @@ def why_not(source: str, destination: str, what: str | Traffic = "tcp/80", of: W
     assert verdict.reachable == (not verdict.sentence)
     assert all(hop.passed for hop in verdict.hops[:-1])
     return verdict.reason
+
+
+class TestNatGateways:
+    OF = but(DUAL_HOMED, NAT_GATEWAY, table("rtb-private", to_port("0.0.0.0/0", "eni-natgw", "10.0.1.98")))
+
+    @pytest.mark.parametrize("what", ["tcp/443", "udp/53", "icmp"])
+    def test_a_private_instance_reaches_the_internet_by_it(self, what: str) -> None:
+        verdict = ask("i-app", "internet", what, self.OF)
+        assert verdict.reachable
+        says = [hop.says for hop in verdict.hops]
+        assert "10.0.3.20 goes on as 10.0.1.98" in says
+        assert "10.0.1.98 goes out as 198.18.0.8" in says
+
+    @pytest.mark.parametrize("source", ["internet", "site/client", "i-app", "i-web"])
+    def test_nobody_gets_into_it(self, source: str) -> None:
+        where = "198.18.0.8" if source in ("internet", "site/client") else "10.0.1.98"
+        assert why_not(source, where, "tcp/80", self.OF) is Reason.REPLIES_ONLY
+        assert why_not(source, "nat-1", "tcp/80", self.OF) is Reason.REPLIES_ONLY
+
+    def test_the_senders_groups_judge_and_the_gateway_has_none(self) -> None:
+        strict = but(self.OF, group("sg-app", egress=(tcp(443, "0.0.0.0/0"),)))
+        assert why_not("i-app", "internet", "tcp/443", strict) is None
+        assert why_not("i-app", "internet", "tcp/80", strict) is Reason.EGRESS
+
+    def test_a_private_one_has_nothing_to_go_out_with(self) -> None:
+        private = replace(NAT_GATEWAY, public=())
+        assert why_not("i-app", "internet", of=but(self.OF, private)) is Reason.NO_PUBLIC_ADDRESS
+
+    def test_a_private_one_reaches_what_is_behind_a_tunnel(self) -> None:
+        private = replace(NAT_GATEWAY, public=(), route_table_id="rtb-management")
+        assert why_not("i-app", "site/corp", of=but(self.OF, private)) is None
+
+    def test_one_in_a_subnet_that_leads_back_to_it(self) -> None:
+        assert why_not("i-app", "internet", of=but(self.OF, replace(NAT_GATEWAY, route_table_id="rtb-private"))) is (
+            Reason.LOOP
+        )
+
+
+class TestEgressOnlyGateways:
+    INSIDE, OUTSIDE = subnet("subnet-6", "2001:db8::/64"), subnet("subnet-7", "2001:db8:100::/64")
+    NEAR = port("eni-near", "i-near", INSIDE, "rtb-6", "2001:db8::5", groups=("sg-open",))
+    FAR = port("eni-far", "i-far", OUTSIDE, "rtb-7", "2001:db8:100::5", groups=("sg-far",), vpc="vpc-2")
+    OF = world(
+        Vpc("vpc-1", INSIDE.blocks, (INSIDE,), internet=False, egress_only=True),
+        Vpc("vpc-2", OUTSIDE.blocks, (OUTSIDE,), internet=True),
+        group("sg-open", all_traffic("::/0"), egress=(all_traffic("::/0"),)),
+        group("sg-far", all_traffic("::/0"), egress=(all_traffic("::/0"),), vpc="vpc-2"),
+        table("rtb-6", out_only()),
+        table("rtb-7", to_internet("::/0"), vpc="vpc-2"),
+        NEAR,
+        FAR,
+    )
+
+    def test_ipv6_goes_out(self) -> None:
+        verdict = ask("i-near", "i-far", of=self.OF)
+        assert verdict.reachable
+        assert Part.EGRESS_ONLY_GATEWAY in [hop.part for hop in verdict.hops]
+
+    def test_nobody_comes_in(self) -> None:
+        assert why_not("i-far", "i-near", of=self.OF) is Reason.NO_INTERNET_GATEWAY
+
+    def test_nobody_comes_in_by_the_internet_gateway_either(self) -> None:
+        both = but(self.OF, Vpc("vpc-1", self.INSIDE.blocks, (self.INSIDE,), internet=True, egress_only=True))
+        assert why_not("i-far", "i-near", of=both) is Reason.NO_WAY_BACK
+        assert why_not("i-far", "i-near", of=but(both, table("rtb-6", to_internet("::/0")))) is None
 
 
 class TestTheDualHomedMatrix:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, ip_address, ip_network
 
 from enid.topology.records import (
+    Appliance,
     Port,
     Record,
     Route,
@@ -52,6 +53,10 @@ def to_port(block: str, eni: str, via: str) -> Route:
     return Route(ip_network(block), TargetKind.PORT, eni, ip_address(via))
 
 
+def out_only(block: str = "::/0") -> Route:
+    return Route(ip_network(block), TargetKind.EGRESS_ONLY)
+
+
 def blackhole(block: str) -> Route:
     return Route(ip_network(block), TargetKind.BLACKHOLE)
 
@@ -71,6 +76,7 @@ def port(
     index: int = 0,
     check: bool = True,
     vpc: str = "vpc-1",
+    appliance: Appliance | None = None,
 ) -> Port:
     return Port(
         id=id_,
@@ -88,6 +94,7 @@ def port(
         groups=tuple(sorted(groups)),
         source_dest_check=check,
         public=tuple((IPv4Address(inside), IPv4Address(outside)) for inside, outside in (public or {}).items()),
+        appliance=appliance,
     )
 
 
@@ -141,6 +148,18 @@ DUAL_HOMED = world(
 )
 """A web server with a public and a management interface, an application server behind a NAT instance, a corporate
 network behind a tunnel, and a client somewhere on the internet."""
+
+
+NAT_GATEWAY = port(
+    "eni-natgw",
+    "nat-1",
+    PUBLIC,
+    "rtb-public",
+    "10.0.1.98",
+    public={"10.0.1.98": "198.18.0.8"},
+    check=False,
+    appliance=Appliance.NAT_GATEWAY,
+)
 
 
 def but(base: World, *records: Record) -> World:

@@ -82,13 +82,17 @@ def place(db: Connection, word: str) -> str:
         if db.execute(select(t.network_interfaces.c.id).where(t.network_interfaces.c.id == word)).first() is None:
             raise Problem(f"there is no network interface {word}")
         return word
+    if word.startswith("nat-"):
+        if db.execute(select(t.nat_gateways.c.id).where(t.nat_gateways.c.id == word)).first() is None:
+            raise Problem(f"there is no NAT gateway {word}")
+        return word
     try:
         return str(ip_address(word))
     except ValueError:
         pass
-    found = tagged(db, word, "i-") + tagged(db, word, "eni-")
+    found = [id_ for prefix in ("i-", "eni-", "nat-") for id_ in tagged(db, word, prefix)]
     found += [f"site/{name}" for name in db.execute(select(t.sites.c.name).where(t.sites.c.name == word)).scalars()]
-    return _unique(word, found, "instance, interface or site")
+    return _unique(word, found, "instance, interface, NAT gateway or site")
 
 
 def vpc(db: Connection, word: str | None) -> str:

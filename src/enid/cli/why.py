@@ -14,7 +14,7 @@ from enid.cli.session import Problem, settings_of, store
 if TYPE_CHECKING:
     from enid.topology.reach import Verdict
 
-_PLACES = "i-…, eni-…, a Name tag, site/NAME, internet, or an IP address."
+_PLACES = "i-…, eni-…, nat-…, a Name tag, site/NAME, internet, or an IP address."
 
 
 def register(app: typer.Typer) -> None:

@@ -15,7 +15,6 @@ from enid.ec2.errors import AwsError, check_id, invalid_parameter_combination, m
 from enid.ec2.network_interface_access import holder, writable
 from enid.ec2.registry import operation
 from enid.ec2.resources import fetch
-from enid.store.ids import new_id
 from enid.store.tables import attachments, internet_gateways, private_addresses
 from enid.store.tables import public_addresses as public
 
@@ -42,16 +41,10 @@ def associate_address(ctx: Context, params: Params) -> Result:
     if elastic.network_interface_id is not None:
         writable(ctx, elastic.network_interface_id)
     addresses.unmap(ctx, interface.id, [private_ip])
-    association_id = new_id("eipassoc")
-    _map(ctx, elastic, network_interface_id=interface.id, private_ip=private_ip, association_id=association_id)
-    ctx.note("network_interface", interface.id)
+    association_id = addresses.stand_for(ctx, elastic, interface.id, private_ip)
     if elastic.network_interface_id is not None:
         _left(ctx, elastic.network_interface_id)
     return {"AssociationId": association_id}
-
-
-def _map(ctx: Context, elastic: Row[Any], **place: str | None) -> None:
-    ctx.db.execute(update(public).where(public.c.ip == elastic.ip).values(**place))
 
 
 @operation("DisassociateAddress")
@@ -70,7 +63,7 @@ def disassociate_address(ctx: Context, params: Params) -> Result:
     elastic = _associated(ctx, association_id) if association_id else addresses.elastic_ip(ctx, params)
     if elastic.network_interface_id is not None:
         writable(ctx, elastic.network_interface_id)
-        _map(ctx, elastic, **addresses.UNMAPPED)
+        ctx.db.execute(update(public).where(public.c.ip == elastic.ip).values(**addresses.UNMAPPED))
         _left(ctx, elastic.network_interface_id)
     return {}
 

@@ -69,6 +69,15 @@ def unmap(ctx: Context, network_interface_id: str, private_ips: Sequence[str] | 
     ctx.db.execute(update(public).where(condition).values(**UNMAPPED))
 
 
+def stand_for(ctx: Context, elastic: Row[Any], network_interface_id: str, private_ip: str) -> str:
+    """Let an Elastic IP stand for a private address that has no public one; answers the association's id."""
+    association_id = new_id("eipassoc")
+    place = {"network_interface_id": network_interface_id, "private_ip": private_ip, "association_id": association_id}
+    ctx.db.execute(update(public).where(public.c.ip == elastic.ip).values(**place))
+    ctx.note("network_interface", network_interface_id)
+    return association_id
+
+
 def _pool(ctx: Context) -> IPv4Network:
     return IPv4Network(ctx.settings.public_pool)
 

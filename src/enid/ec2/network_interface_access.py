@@ -1,4 +1,5 @@
-"""Who may touch an interface: its owner, unless an AWS service made it and manages it."""
+"""Who may touch an interface: its owner, unless an AWS service made it and manages it
+(:mod:`enid.ec2.requester_managed`)."""
 
 from __future__ import annotations
 
@@ -7,9 +8,12 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from enid.ec2.context import Context
-from enid.ec2.errors import AwsError, check_id, not_found
+from enid.ec2.errors import AwsError, check_id, not_found, not_permitted
 from enid.ec2.resources import fetch
 from enid.store.tables import attachments, instances, network_interfaces
+
+AMAZON = "amazon-aws"
+"""Who AWS says manages, and owns the far end of, a service's interface."""
 
 
 def writable(ctx: Context, network_interface_id: str) -> Row[Any]:
@@ -35,8 +39,10 @@ def in_use(network_interface_id: str, attachment_id: str) -> AwsError:
 def attachment(ctx: Context, attachment_id: str) -> Row[Any]:
     """The attachment's row, if it is on one of the caller's interfaces.
 
-    :raises AwsError: malformed or unknown.
+    :raises AwsError: malformed, unknown, or a service's.
     """
+    if attachment_id.startswith("ela-attach-"):
+        raise not_permitted("You are not allowed to manage 'ela-attach' attachments.")
     check_id("eni-attach", attachment_id)
     query = (
         select(attachments)
@@ -50,7 +56,7 @@ def attachment(ctx: Context, attachment_id: str) -> Row[Any]:
 
 
 def holder(ctx: Context, network_interface_id: str) -> Row[Any] | None:
-    """The attachment of the interface with its instance's ``state``, ``instance_type``; ``None`` when unattached."""
+    """The attachment of the interface to an instance, with its ``state`` and ``instance_type``; ``None``: to none."""
     query = (
         select(attachments, instances.c.state, instances.c.instance_type)
         .join(instances, instances.c.id == attachments.c.instance_id)

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, and_, case, func, literal, select
 
 from enid.ec2.dns_names import private_suffix, public_suffix
 from enid.ec2.filters import Catalogue, Condition, absent, boolean, constant, matches, number, related, text
+from enid.ec2.network_interface_access import AMAZON
 from enid.store.tables import (
     attachments,
     instances,
@@ -58,6 +59,10 @@ def _named_publicly(region: str) -> Condition:
 
 _IP_OWNER = case((_PUBLIC.allocation_id.is_(None), "amazon"), else_=_PUBLIC.account_id)
 
+_INSTANCE_OWNER = func.coalesce(
+    select(instances.c.account_id).where(instances.c.id == _ATTACHMENT.instance_id).scalar_subquery(), AMAZON
+)
+
 
 @lru_cache
 def catalogue(region: str) -> Catalogue:
@@ -77,9 +82,7 @@ def catalogue(region: str) -> Catalogue:
         "attachment.delete-on-termination": _attached(boolean(_ATTACHMENT.delete_on_termination)),
         "attachment.device-index": _attached(number(_ATTACHMENT.device_index)),
         "attachment.instance-id": _attached(text(_ATTACHMENT.instance_id)),
-        "attachment.instance-owner-id": _attached(
-            text(instances.c.account_id), instances.c.id == _ATTACHMENT.instance_id
-        ),
+        "attachment.instance-owner-id": _attached(text(_INSTANCE_OWNER)),
         "attachment.status": _attached(text(_ATTACHMENT.status)),
         "availability-zone": text(_INTERFACE.availability_zone),
         "availability-zone-id": text(_INTERFACE.availability_zone_id),

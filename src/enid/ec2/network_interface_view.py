@@ -15,6 +15,7 @@ from sqlalchemy import BindParameter, ColumnElement, Row, Select, bindparam, sel
 from enid.ec2 import tags
 from enid.ec2.context import Context
 from enid.ec2.dns_names import private_suffix, public_suffix
+from enid.ec2.network_interface_access import AMAZON
 from enid.store import tables as t
 
 Shown = dict[str, Any]
@@ -149,7 +150,9 @@ _GROUPS = _of_interfaces(
     _MEMBERSHIP.network_interface_id,
 )
 _ATTACHMENTS = _of_interfaces(
-    select(t.attachments, t.instances.c.account_id).join(t.instances, t.instances.c.id == t.attachments.c.instance_id),
+    select(t.attachments, t.instances.c.account_id).outerjoin(
+        t.instances, t.instances.c.id == t.attachments.c.instance_id
+    ),
     t.attachments.c.network_interface_id,
 )
 _PUBLIC = _of_interfaces(select(t.public_addresses), t.public_addresses.c.network_interface_id)
@@ -184,7 +187,7 @@ def _related(ctx: Context, rows: Sequence[Row[Any]]) -> Related:
 
 
 def shown_attachment(row: Row[Any]) -> Shown:
-    """``NetworkInterfaceAttachment`` of a row of ``attachments`` with its instance's ``account_id``."""
+    """``NetworkInterfaceAttachment`` of a row of ``attachments`` with its instance's ``account_id``, if it has one."""
     return {
         "AttachTime": row.attach_time,
         "AttachmentId": row.id,
@@ -192,7 +195,7 @@ def shown_attachment(row: Row[Any]) -> Shown:
         "DeviceIndex": row.device_index,
         "NetworkCardIndex": row.network_card_index,
         "InstanceId": row.instance_id,
-        "InstanceOwnerId": row.account_id,
+        "InstanceOwnerId": row.account_id or AMAZON,
         "Status": row.status,
     }
 

@@ -57,11 +57,16 @@ class NewInterface:
     """Secondary addresses of AWS's choice."""
     group_ids: tuple[str, ...] = ()
     """Empty: the VPC's default group."""
+    has_groups: bool = True
+    """Security groups apply to it."""
     ipv6_addresses: tuple[str, ...] = ()
     ipv6_count: int | None = None
     """``None``: one if the subnet assigns them on creation."""
     primary_ipv6: bool = False
     interface_type: str = "interface"
+    source_dest_check: bool = True
+    requester_id: str | None = None
+    """The service that makes and manages it, if it is not the user's own."""
     associate_public_ip: bool | None = None
     """Whether the interface, as an instance's only one, gets a public address; ``None``: as the subnet says."""
     connection_tracking: Mapping[str, int] | None = None
@@ -165,7 +170,9 @@ def _create(
     ctx: Context, spec: NewInterface, given_tags: tags.TagList, *, launching: bool = False
 ) -> tuple[Row[Any], network_interface_view.Related]:
     ground = _ground(ctx, spec.subnet_id)
-    groups = network_interface_groups.chosen(ctx, ground.vpc_id, spec.group_ids, creating=not launching)
+    groups = []
+    if spec.has_groups:
+        groups = network_interface_groups.chosen(ctx, ground.vpc_id, spec.group_ids, creating=not launching)
     block = IPv4Network(ground.cidr_block)
     ipv4 = _ipv4(ctx, spec, ground, block)
     ipv6 = _ipv6(ctx, spec, ground)
@@ -243,6 +250,9 @@ def _values(ctx: Context, spec: NewInterface, ground: Row[Any]) -> dict[str, Any
         "description": spec.description,
         "mac_address": new_mac(),
         "interface_type": spec.interface_type,
+        "source_dest_check": spec.source_dest_check,
+        "requester_id": spec.requester_id,
+        "requester_managed": spec.requester_id is not None,
         "associate_public_ip_address": ground.map_public_ip_on_launch if public is None else public,
         "enable_primary_ipv6": spec.primary_ipv6,
         "created_at": ctx.now,

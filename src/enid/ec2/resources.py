@@ -36,6 +36,8 @@ RESOURCES: dict[str, Resource] = dict(
         _resource("vpc", "vpc", tables.vpcs),
         _resource("subnet", "subnet", tables.subnets),
         _resource("igw", "internet-gateway", tables.internet_gateways),
+        _resource("eigw", "egress-only-internet-gateway", tables.egress_only_internet_gateways),
+        _resource("nat", "natgateway", tables.nat_gateways),
         _resource("vgw", "vpn-gateway", tables.vpn_gateways),
         _resource("cgw", "customer-gateway", tables.customer_gateways),
         _resource("vpn", "vpn-connection", tables.vpn_connections),

@@ -3,7 +3,8 @@
 One SQL relation, so that listing a table and filtering tables by their routes cannot disagree. ``active`` or
 ``blackhole`` is worked out here, whenever somebody asks:
 
-* a route to a gateway is active while the gateway is attached to the table's VPC,
+* a route to a gateway is active while the gateway is attached to the table's VPC; to a NAT gateway, until that is
+  being deleted,
 * a route to an interface is active while the interface is attached to a running instance.
 """
 
@@ -17,8 +18,10 @@ from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, literal, 
 from enid.ec2.context import Context, Result
 from enid.store.tables import (
     attachments,
+    egress_only_internet_gateways,
     instances,
     internet_gateways,
+    nat_gateways,
     route_propagations,
     route_tables,
     routes,
@@ -30,6 +33,7 @@ from enid.store.tables import (
 
 LOCAL = "local"
 INTERNET_GATEWAY, VPN_GATEWAY, NETWORK_INTERFACE = "internet_gateway", "vpn_gateway", "network_interface"
+EGRESS_ONLY_INTERNET_GATEWAY, NAT_GATEWAY = "egress_only_internet_gateway", "nat_gateway"
 GATEWAYS = (LOCAL, INTERNET_GATEWAY, VPN_GATEWAY)
 _PROPAGATED = "EnableVgwRoutePropagation"
 
@@ -58,6 +62,11 @@ def _stored() -> Select[Any]:
     active = or_(
         and_(routes.c.target_kind == INTERNET_GATEWAY, _is_attached(internet_gateways)),
         and_(routes.c.target_kind == VPN_GATEWAY, _is_attached(vpn_gateways)),
+        and_(routes.c.target_kind == EGRESS_ONLY_INTERNET_GATEWAY, _is_attached(egress_only_internet_gateways)),
+        and_(
+            routes.c.target_kind == NAT_GATEWAY,
+            _is_attached(nat_gateways, nat_gateways.c.state.in_(("pending", "available"))),
+        ),
         and_(routes.c.target_kind == NETWORK_INTERFACE, attached),
     )
     return (
@@ -78,8 +87,8 @@ def _stored() -> Select[Any]:
     )
 
 
-def _is_attached(gateways: Any) -> ColumnElement[bool]:
-    there = exists().where(gateways.c.id == routes.c.target_id, gateways.c.vpc_id == route_tables.c.vpc_id)
+def _is_attached(gateways: Any, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    there = exists().where(gateways.c.id == routes.c.target_id, gateways.c.vpc_id == route_tables.c.vpc_id, *conditions)
     return there.correlate(routes, route_tables)
 
 
@@ -128,10 +137,14 @@ def of(ctx: Context, table_ids: Sequence[str]) -> dict[str, list[Row[Any]]]:
     return found
 
 
+_MEMBERS = {EGRESS_ONLY_INTERNET_GATEWAY: "EgressOnlyInternetGatewayId", NAT_GATEWAY: "NatGatewayId"}
+"""The member of a route that names a target of this kind."""
+
+
 def shown(row: Row[Any]) -> Result:
     """A listed route as a member of a route table's ``Routes``."""
     member = "DestinationIpv6CidrBlock" if ":" in row.destination else "DestinationCidrBlock"
-    target = {"GatewayId": row.target_id}
+    target = {_MEMBERS.get(row.target_kind, "GatewayId"): row.target_id}
     if row.target_kind == NETWORK_INTERFACE:
         target = {
             "NetworkInterfaceId": row.target_id,

@@ -157,6 +157,10 @@ def _route_filter(inner: filters.Condition, *links: Any) -> filters.Condition:
     return filters.related(route_tables.c.id, _ROUTES.route_table_id, inner, *links)
 
 
+def _target_filter(*kinds: str) -> filters.Condition:
+    return _route_filter(filters.text(_ROUTES.target_id), _ROUTES.target_kind.in_(kinds))
+
+
 _IS_IPV6 = _ROUTES.destination.contains(":")
 _FILTERS = {
     "association.gateway-id": _association_filter(filters.text(_ASSOCIATIONS.gateway_id)),
@@ -168,19 +172,17 @@ _FILTERS = {
     "route-table-id": filters.text(route_tables.c.id),
     "route.destination-cidr-block": _route_filter(filters.text(_ROUTES.destination), ~_IS_IPV6),
     "route.destination-ipv6-cidr-block": _route_filter(filters.text(_ROUTES.destination), _IS_IPV6),
-    "route.gateway-id": _route_filter(filters.text(_ROUTES.target_id), _ROUTES.target_kind.in_(route_listing.GATEWAYS)),
+    "route.egress-only-internet-gateway-id": _target_filter(route_listing.EGRESS_ONLY_INTERNET_GATEWAY),
+    "route.gateway-id": _target_filter(*route_listing.GATEWAYS),
     "route.instance-id": _route_filter(filters.text(_ROUTES.instance_id)),
-    "route.network-interface-id": _route_filter(
-        filters.text(_ROUTES.target_id), _ROUTES.target_kind == route_listing.NETWORK_INTERFACE
-    ),
+    "route.nat-gateway-id": _target_filter(route_listing.NAT_GATEWAY),
+    "route.network-interface-id": _target_filter(route_listing.NETWORK_INTERFACE),
     "route.origin": _route_filter(filters.text(_ROUTES.origin)),
     "route.state": _route_filter(filters.text(_ROUTES.state)),
     "vpc-id": filters.text(route_tables.c.vpc_id),
     **dict.fromkeys(
         (
             "route.destination-prefix-list-id",
-            "route.egress-only-internet-gateway-id",
-            "route.nat-gateway-id",
             "route.transit-gateway-id",
             "route.vpc-peering-connection-id",
         ),

@@ -9,14 +9,22 @@ from sqlalchemy import select
 from enid.ec2.context import Context, Params
 from enid.ec2.errors import (
     AwsError,
+    check_id,
     invalid_parameter_combination,
     invalid_parameter_value,
     missing_parameter,
     unsupported,
 )
 from enid.ec2.resources import RESOURCES, fetch
-from enid.ec2.route_listing import INTERNET_GATEWAY, LOCAL, NETWORK_INTERFACE, VPN_GATEWAY
-from enid.store.tables import attachments
+from enid.ec2.route_listing import (
+    EGRESS_ONLY_INTERNET_GATEWAY,
+    INTERNET_GATEWAY,
+    LOCAL,
+    NAT_GATEWAY,
+    NETWORK_INTERFACE,
+    VPN_GATEWAY,
+)
+from enid.store.tables import attachments, nat_gateways
 
 
 class Target(NamedTuple):
@@ -26,12 +34,10 @@ class Target(NamedTuple):
     id: str
 
 
-_BUILT = ("GatewayId", "NetworkInterfaceId", "InstanceId")
+_BUILT = ("GatewayId", "NetworkInterfaceId", "InstanceId", "NatGatewayId", "EgressOnlyInternetGatewayId")
 _UNBUILT = (
-    "NatGatewayId",
     "TransitGatewayId",
     "VpcPeeringConnectionId",
-    "EgressOnlyInternetGatewayId",
     "VpcEndpointId",
     "LocalGatewayId",
     "CarrierGatewayId",
@@ -55,10 +61,17 @@ def resolve(ctx: Context, params: Params, table: Any) -> Target:
     name, id_ = given[0], params[given[0]]
     if name == "GatewayId":
         return _gateway(ctx, table, id_)
+    if name == "NatGatewayId":
+        return _nat_gateway(ctx, table, id_)
+    if name == "EgressOnlyInternetGatewayId":
+        _check_network(table, fetch(ctx, "eigw", id_))
+        return Target(EGRESS_ONLY_INTERNET_GATEWAY, id_)
     if name == "InstanceId":
         id_ = interface_of(ctx, id_)
     elif name != "NetworkInterfaceId":
-        raise unsupported(f"{name}: a route can lead to an internet or VPN gateway, an interface or an instance.")
+        raise unsupported(
+            f"{name}: a route can lead to an internet, egress-only, NAT or VPN gateway, an interface or an instance."
+        )
     if fetch(ctx, "eni", id_).vpc_id != table.vpc_id:
         raise invalid_parameter_value(f"route table {table.id} and interface {id_} belong to different networks")
     return Target(NETWORK_INTERFACE, id_)
@@ -75,9 +88,27 @@ def _gateway(ctx: Context, table: Any, id_: str) -> Target:
         row = ctx.db.execute(query).one_or_none()
     if row is None:
         raise AwsError("InvalidGatewayID.NotFound", f"The gateway ID '{id_}' does not exist")
-    if row.vpc_id != table.vpc_id:
-        raise invalid_parameter_value(f"route table {table.id} and network gateway {id_} belong to different networks")
+    _check_network(table, row)
     return Target(_GATEWAYS[prefix], id_)
+
+
+def _nat_gateway(ctx: Context, table: Any, id_: str) -> Target:
+    """One that is being deleted is no target any more."""
+    check_id("nat", id_)
+    columns = nat_gateways.c
+    query = select(nat_gateways).where(columns.id == id_, columns.account_id == ctx.account_id)
+    row = ctx.db.execute(query.where(columns.state.in_(("pending", "available")))).one_or_none()
+    if row is None:
+        raise AwsError("InvalidNatGatewayID.NotFound", f"The natGateway ID '{id_}' does not exist")
+    _check_network(table, row)
+    return Target(NAT_GATEWAY, id_)
+
+
+def _check_network(table: Any, gateway: Any) -> None:
+    if gateway.vpc_id != table.vpc_id:
+        raise invalid_parameter_value(
+            f"route table {table.id} and network gateway {gateway.id} belong to different networks"
+        )
 
 
 def interface_of(ctx: Context, instance_id: str) -> str:

@@ -21,7 +21,7 @@ from enid.ec2.errors import (
 )
 from enid.ec2.registry import operation
 from enid.ec2.resources import fetch
-from enid.ec2.route_listing import NETWORK_INTERFACE, VPN_GATEWAY
+from enid.ec2.route_listing import EGRESS_ONLY_INTERNET_GATEWAY, NAT_GATEWAY, NETWORK_INTERFACE, VPN_GATEWAY
 from enid.store.tables import route_propagations, routes
 
 
@@ -47,7 +47,7 @@ def _destination(params: Params) -> cidr.Network:
 
 
 def _check(ctx: Context, table: Any, destination: cidr.Network, target: route_targets.Target) -> None:
-    """What may not be: a way around the local routes, IPv6 through a VPN."""
+    """What may not be: a way around the local routes, and what a gateway does not carry."""
     if cidr.within(destination, vpc_cidr_blocks.networks(ctx, table.vpc_id)):
         if target.kind == NETWORK_INTERFACE:
             raise unsupported(f"Within the VPC packets always go their direct way; {destination} cannot be routed.")
@@ -57,6 +57,10 @@ def _check(ctx: Context, table: Any, destination: cidr.Network, target: route_ta
         )
     if target.kind == VPN_GATEWAY and destination.version == 6:
         raise invalid_parameter_value(f"Virtual private gateway {target.id} does not carry IPv6.")
+    if target.kind == EGRESS_ONLY_INTERNET_GATEWAY and destination.version == 4:
+        raise invalid_parameter_value(f"Egress-only internet gateway {target.id} carries IPv6 only.")
+    if target.kind == NAT_GATEWAY and destination.version == 6:
+        raise unsupported(f"NAT gateway {target.id} does not carry IPv6: NAT64 is not there.")
 
 
 @operation("CreateRoute")

@@ -71,7 +71,7 @@ def delete_vpc(ctx: Context, params: Params) -> Result:
     dependants.refuse_if_any(
         ctx,
         f"The vpc '{vpc_id}' has dependencies and cannot be deleted.",
-        *(_in_vpc(name, vpc_id) for name in ("network_interfaces", "subnets", "internet_gateways", "vpn_gateways")),
+        *(_in_vpc(name, vpc_id) for name in _HOLDING),
         _in_vpc("route_tables", vpc_id).where(tables.route_tables.c.id.not_in(main)),
         _in_vpc("network_acls", vpc_id).where(tables.network_acls.c.id.not_in(default_acl)),
         _in_vpc("security_groups", vpc_id).where(groups.c.id.not_in(default)),
@@ -92,6 +92,7 @@ def delete_vpc(ctx: Context, params: Params) -> Result:
     return {}
 
 
+_HOLDING = ("network_interfaces", "subnets", "internet_gateways", "egress_only_internet_gateways", "vpn_gateways")
 _COMPILED: dict[str, Kind] = {"rtb": "route_table", "acl": "network_acl", "sg": "security_group"}
 """What comes and goes with a VPC and has a record of its own: id prefix → journal key."""
 

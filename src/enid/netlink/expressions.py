@@ -6,7 +6,7 @@ Most load something into a register or test one. Register 1 is sixteen bytes wid
 
 from __future__ import annotations
 
-from enid.netlink.message import be32, nested, text
+from enid.netlink.message import be32, nested, text, u8
 from enid.netlink.nftables import ACCEPT, DROP, GOTO, RETURN, Verdict, value_data, verdict_data
 
 FIRST = 1
@@ -17,6 +17,7 @@ _ICMP, _ICMPV6 = 1, 58
 _EQUAL, _NOT_EQUAL, _AT_MOST, _AT_LEAST = 0, 1, 3, 5
 _LINK_HEADER, _NETWORK_HEADER, _TRANSPORT_HEADER = 0, 1, 2
 _META_MARK, _META_IIFNAME, _META_OIFNAME, _META_NFPROTO, _META_L4PROTO, _META_PKTTYPE = 3, 6, 7, 15, 16, 19
+_TCP_RESET = 1
 _CT_STATE, _CT_DIRECTION, _CT_STATUS, _CT_MARK = 0, 1, 2, 3
 
 INVALID, ESTABLISHED, RELATED, NEW = 1, 2, 4, 8
@@ -142,9 +143,23 @@ def ct_mark(value: int) -> bytes:
     return _ct(_CT_MARK) + equal(value.to_bytes(4, "little"))
 
 
+def load(value: bytes) -> bytes:
+    """A constant, into the first register."""
+    return _expression("immediate", be32(1, FIRST), value_data(2, value))
+
+
+def hashed(size: int, modulus: int) -> bytes:
+    """The first register's ``size`` bytes become a number below ``modulus`` that follows from them."""
+    return _expression("hash", be32(1, FIRST), be32(2, FIRST), be32(3, size), be32(4, modulus), be32(5, 0))
+
+
+def reset() -> bytes:
+    """``reject with tcp reset``."""
+    return _expression("reject", be32(1, _TCP_RESET), u8(2, 0))
+
+
 def set_ct_mark(value: int) -> bytes:
-    immediate = _expression("immediate", be32(1, FIRST), value_data(2, value.to_bytes(4, "little")))
-    return immediate + _expression("ct", be32(2, _CT_MARK), be32(4, FIRST))
+    return load(value.to_bytes(4, "little")) + _expression("ct", be32(2, _CT_MARK), be32(4, FIRST))
 
 
 def notrack() -> bytes:

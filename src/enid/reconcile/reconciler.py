@@ -253,6 +253,8 @@ class Reconciler:
                     outcome.detached.append(row.id)
             elif isinstance(port, Port) and port.attachment_id == row.id:
                 outcome.attached.append(row.id)
+            elif row.appliance_id:
+                continue  # the fabric tries again
             elif row.state not in snapshot.LIVE_STATES:
                 outcome.attached.append(row.id)  # a stopped instance: it will be there at the next start
             elif key in failures or (row.health == "impaired" and row.instance_id not in self._starting):
@@ -291,8 +293,10 @@ class Reconciler:
     # --- bookkeeping --------------------------------------------------------------------------------------------------
 
     def _placeable(self, record: Record) -> bool:
-        """A port needs its instance's live sandbox, of the same boot, on this host."""
-        return not isinstance(record, Port) or self._live.get(record.instance_id) == record.boot
+        """A port needs its instance's live sandbox, of the same boot, on this host; an appliance the fabric makes."""
+        if not isinstance(record, Port) or record.appliance:
+            return True
+        return self._live.get(record.instance_id) == record.boot
 
     def _remember(self, key: RecordKey, record: Record | None) -> None:
         old = self._applied.pop(key, None)

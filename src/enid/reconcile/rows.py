@@ -32,13 +32,13 @@ def unfinished_instances(db: Connection) -> list[str]:
 
 
 def attachments(db: Connection, interfaces: Collection[str], instance_ids: Collection[str]) -> list[Row[Any]]:
-    """Attachments in a transitional state, of these interfaces or instances, with their instance's state."""
+    """Attachments in a transitional state, of these interfaces or instances, with the state of the instance, if any."""
     if not interfaces and not instance_ids:
         return []
     a, i = t.attachments, t.instances
     query = (
-        select(a.c.id, a.c.network_interface_id, a.c.instance_id, a.c.status, i.c.state, i.c.health)
-        .join(i, i.c.id == a.c.instance_id)
+        select(a, i.c.state, i.c.health)
+        .outerjoin(i, i.c.id == a.c.instance_id)
         .where(a.c.status.in_(("attaching", "detaching")))
         .where(or_(a.c.network_interface_id.in_(interfaces), a.c.instance_id.in_(instance_ids)))
     )

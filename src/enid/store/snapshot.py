@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from ipaddress import IPv4Address, ip_address
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select, true
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, true
 
 from enid.store import tables as t
 from enid.store.journal import Key
@@ -26,7 +26,7 @@ Wanted = dict[Kind, set[str]]
 
 
 def world(db: Connection, host_id: str | None = None) -> dict[RecordKey, Record]:
-    """Every record there should be (ports of live instances, all VPCs)."""
+    """Every record there should be (ports of live instances and of appliances, all VPCs)."""
     return {record.key: record for record in _read(db, None, host_id)}
 
 
@@ -143,7 +143,12 @@ def _vpc_rows(db: Connection, ids: Collection[str] | None) -> dict[str, compiler
         result[row.vpc_id].blocks.append(row.cidr_block)
     for row in db.execute(select(t.subnets).where(_among(t.subnets.c.vpc_id, ids))):
         result[row.vpc_id].subnets.append(row)
-    for table, name in ((t.internet_gateways, "internet"), (t.vpn_gateways, "vpn_gateway")):
+    gateways = (
+        (t.internet_gateways, "internet"),
+        (t.egress_only_internet_gateways, "egress_only"),
+        (t.vpn_gateways, "vpn_gateway"),
+    )
+    for table, name in gateways:
         for row in db.execute(select(table).where(table.c.vpc_id.is_not(None), _among(table.c.vpc_id, ids))):
             if row.vpc_id in result:
                 setattr(result[row.vpc_id], name, row.id)
@@ -173,9 +178,10 @@ def _add_connections(db: Connection, gateways: dict[str, compiler.VpcRows]) -> N
 
 
 def _targets(db: Connection, ids: Sequence[str]) -> dict[str, compiler.RouteTarget]:
-    """The interfaces among the route targets that are plugged into a live instance."""
-    enis = [id_ for id_ in ids if id_.startswith("eni-")]
-    if not enis:
+    """The interfaces and appliances among the route targets that are plugged in."""
+    interfaces = [id_ for id_ in ids if id_.startswith("eni-")]
+    appliances = [id_ for id_ in ids if id_.startswith("nat-")]
+    if not interfaces and not appliances:
         return {}
     first_ipv6 = (
         select(func.min(t.private_addresses.c.ip))
@@ -185,19 +191,27 @@ def _targets(db: Connection, ids: Sequence[str]) -> dict[str, compiler.RouteTarg
         .scalar_subquery()
     )
     query = (
-        select(t.network_interfaces.c.id, t.network_interfaces.c.private_ip_address, first_ipv6.label("ipv6"))
+        select(
+            t.network_interfaces.c.id,
+            t.network_interfaces.c.private_ip_address,
+            first_ipv6.label("ipv6"),
+            t.attachments.c.appliance_id,
+        )
         .join(t.attachments, t.attachments.c.network_interface_id == t.network_interfaces.c.id)
-        .join(t.instances, t.instances.c.id == t.attachments.c.instance_id)
-        .where(t.network_interfaces.c.id.in_(enis), _plugged())
+        .outerjoin(t.instances, t.instances.c.id == t.attachments.c.instance_id)
+        .where(or_(t.network_interfaces.c.id.in_(interfaces), t.attachments.c.appliance_id.in_(appliances)), _plugged())
     )
     return {
-        row.id: compiler.RouteTarget(IPv4Address(row.private_ip_address), ip_address(row.ipv6) if row.ipv6 else None)
+        row.appliance_id or row.id: compiler.RouteTarget(
+            row.id, IPv4Address(row.private_ip_address), ip_address(row.ipv6) if row.ipv6 else None
+        )
         for row in db.execute(query)
     }
 
 
 def _plugged() -> ColumnElement[bool]:
-    return and_(t.attachments.c.status.in_(("attaching", "attached")), t.instances.c.state.in_(LIVE_STATES))
+    lives = or_(t.attachments.c.appliance_id.is_not(None), t.instances.c.state.in_(LIVE_STATES))
+    return and_(t.attachments.c.status.in_(("attaching", "attached")), lives)
 
 
 # --- network ACLs -----------------------------------------------------------------------------------------------------
@@ -250,8 +264,10 @@ _PORT_QUERY = (
         t.network_interfaces.c.subnet_id,
         t.network_interfaces.c.mac_address,
         t.network_interfaces.c.source_dest_check,
+        t.network_interfaces.c.interface_type,
         t.attachments.c.id.label("attachment_id"),
         t.attachments.c.instance_id,
+        t.attachments.c.appliance_id,
         t.attachments.c.device_index,
         t.attachments.c.network_card_index,
         t.instances.c.boot,
@@ -261,7 +277,7 @@ _PORT_QUERY = (
         func.coalesce(_OWN.c.route_table_id, _MAIN.c.route_table_id).label("route_table_id"),
     )
     .join(t.attachments, t.attachments.c.network_interface_id == t.network_interfaces.c.id)
-    .join(t.instances, t.instances.c.id == t.attachments.c.instance_id)
+    .outerjoin(t.instances, t.instances.c.id == t.attachments.c.instance_id)
     .join(t.subnets, t.subnets.c.id == t.network_interfaces.c.subnet_id)
     .outerjoin(_OWN, _OWN.c.subnet_id == t.network_interfaces.c.subnet_id)
     .outerjoin(_MAIN, and_(_MAIN.c.vpc_id == t.network_interfaces.c.vpc_id, _MAIN.c.main))

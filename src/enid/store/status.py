@@ -8,21 +8,23 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, select, update
 
 from enid.store import tables as t
 from enid.store.journal import note
 
 
 def attached(db: Connection, attachment_ids: Collection[str]) -> None:
-    """The port carries packets: ``attaching`` → ``attached``."""
+    """The port carries packets: ``attaching`` → ``attached``; its appliance works: ``pending`` → ``available``."""
     if attachment_ids:
         condition = and_(t.attachments.c.id.in_(attachment_ids), t.attachments.c.status == "attaching")
-        db.execute(update(t.attachments).where(condition).values(status="attached"))
+        changed = update(t.attachments).where(condition).values(status="attached")
+        appliances = db.execute(changed.returning(t.attachments.c.appliance_id)).scalars()
+        _move_on(db, [id_ for id_ in appliances if id_], "pending", "available")
 
 
 def detached(db: Connection, attachment_ids: Collection[str]) -> None:
-    """The port is fenced: the attachment is gone, the interface ``available``."""
+    """The port is fenced: the attachment is gone, the interface ``available``, or gone too if it is an appliance's."""
     if attachment_ids:
         _release(db, and_(t.attachments.c.id.in_(attachment_ids), t.attachments.c.status == "detaching"))
 
@@ -33,11 +35,23 @@ def plug_failed(db: Connection, attachment_id: str) -> None:
 
 
 def _release(db: Connection, condition: Any) -> None:
-    rows = list(db.execute(select(t.attachments.c.id, t.attachments.c.network_interface_id).where(condition)))
+    rows = list(db.execute(select(t.attachments).where(condition)))
     if rows:
         db.execute(delete(t.attachments).where(t.attachments.c.id.in_([row.id for row in rows])))
         ids = [row.network_interface_id for row in rows]
         db.execute(update(t.network_interfaces).where(t.network_interfaces.c.id.in_(ids)).values(status="available"))
+        ended = [row for row in rows if row.appliance_id]
+        if ended:
+            _delete_interfaces(db, [row.network_interface_id for row in ended])
+            _move_on(db, [row.appliance_id for row in ended], "deleting", "deleted")
+
+
+def _move_on(db: Connection, appliance_ids: Sequence[str], old: str, new: str) -> None:
+    """Whatever kind of appliance these are: the others' tables have none of the ids."""
+    gateways = t.nat_gateways
+    if appliance_ids:
+        condition = and_(gateways.c.id.in_(appliance_ids), gateways.c.state == old)
+        db.execute(update(gateways).where(condition).values(state=new))
 
 
 def running(db: Connection, instance_ids: Collection[str]) -> None:
@@ -131,15 +145,17 @@ def _drop_auto_public(db: Connection, network_interface_ids: Sequence[str]) -> N
 
 
 def forget_ended(db: Connection, before: str) -> None:
-    """Terminated instances, and what is deleted but still shown, stay in sight for about an hour, as on AWS."""
-    instances = t.instances.c
-    old = and_(instances.state == "terminated", instances.changed_at < before)
-    ids = list(db.execute(select(instances.id).where(old)).scalars())
-    if ids:
-        db.execute(delete(t.tags).where(t.tags.c.resource_id.in_(ids)))
-        db.execute(delete(t.instances).where(instances.id.in_(ids)))
+    """What ended, is deleted or never worked, and is still shown: it stays in sight for about an hour, as on AWS."""
+    instances, gateways = t.instances.c, t.nat_gateways.c
+    _forget(db, t.instances, and_(instances.state == "terminated", instances.changed_at < before))
+    _forget(db, t.nat_gateways, and_(gateways.state == "failed", gateways.created_at < before))
     for table in t.metadata.tables.values():
         if "deleted_at" in table.c:
-            gone = table.c.deleted_at < before
-            db.execute(delete(t.tags).where(t.tags.c.resource_id.in_(select(table.c.id).where(gone))))
-            db.execute(delete(table).where(gone))
+            _forget(db, table, table.c.deleted_at < before)
+
+
+def _forget(db: Connection, table: Table, old: ColumnElement[bool]) -> None:
+    ids = list(db.execute(select(table.c.id).where(old)).scalars())
+    if ids:
+        db.execute(delete(t.tags).where(t.tags.c.resource_id.in_(ids)))
+        db.execute(delete(table).where(table.c.id.in_(ids)))

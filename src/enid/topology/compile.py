@@ -14,6 +14,7 @@ from typing import Any
 from enid.topology.records import (
     AclEntry,
     Address,
+    Appliance,
     Network,
     NetworkAcl,
     Port,
@@ -35,6 +36,7 @@ PROTOCOLS = {"-1": -1, "icmp": 1, "tcp": 6, "udp": 17, "icmpv6": 58}
 class RouteTarget:
     """An interface that a route leads to, if it is plugged in."""
 
+    id: str
     primary: IPv4Address
     ipv6: Address | None
 
@@ -48,6 +50,8 @@ class VpcRows:
     subnets: list[Any] = field(default_factory=list)
     internet: str | None = None
     """igw-… attached."""
+    egress_only: str | None = None
+    """eigw-… of the VPC."""
     vpn_gateway: str | None = None
     """vgw-… attached."""
     connections: list[Any] = field(default_factory=list)
@@ -68,6 +72,7 @@ def vpc(rows: VpcRows) -> Vpc:
         subnets=tuple(subnet(row) for row in sorted(rows.subnets, key=lambda row: str(row.id))),
         internet=rows.internet is not None,
         vpn=tuple(_vpn_link(*connection) for connection in sorted(rows.connections)),
+        egress_only=rows.egress_only is not None,
     )
 
 
@@ -103,13 +108,15 @@ def _routes(
 ) -> list[Route]:
     if kind == "internet_gateway" and target == owner.internet:
         return [Route(destination, TargetKind.INTERNET)]
+    if kind == "egress_only_internet_gateway" and target == owner.egress_only:
+        return [Route(destination, TargetKind.EGRESS_ONLY)]
     if kind == "vpn_gateway" and target == owner.vpn_gateway:
         return _vpn_routes(destination, owner) or [Route(destination, TargetKind.BLACKHOLE)]
-    if kind == "network_interface" and target in targets:
+    if kind in ("network_interface", "nat_gateway") and target in targets:
         found = targets[target]
         via: Address | None = found.primary if destination.version == 4 else found.ipv6
         if via is not None:
-            return [Route(destination, TargetKind.PORT, target, via)]
+            return [Route(destination, TargetKind.PORT, found.id, via)]
     return [Route(destination, TargetKind.BLACKHOLE)]
 
 
@@ -167,9 +174,9 @@ def security_group(
 def port(
     row: Any, addresses: Sequence[str], groups: Iterable[str], public: Iterable[tuple[str, str]], host: str
 ) -> Port:
-    """An attached interface of a live instance.
+    """An attached interface of a live instance or of an appliance.
 
-    :param row: interface, attachment, subnet and instance columns, joined.
+    :param row: interface, attachment, subnet and (of an appliance: absent) instance columns, joined.
     :param addresses: in order of assignment, the primary first.
     :param public: (private, public) pairs.
     """
@@ -183,8 +190,8 @@ def port(
         ),
         route_table_id=row.route_table_id,
         host=host,
-        instance_id=row.instance_id,
-        boot=row.boot,
+        instance_id=row.appliance_id or row.instance_id,
+        boot=row.boot or 0,
         device_index=row.device_index,
         network_card_index=row.network_card_index,
         mac=row.mac_address,
@@ -192,6 +199,7 @@ def port(
         groups=tuple(sorted(groups)),
         source_dest_check=row.source_dest_check,
         public=tuple(sorted((IPv4Address(private), IPv4Address(ip)) for private, ip in public)),
+        appliance=Appliance(row.interface_type) if row.appliance_id else None,
     )
 
 

@@ -28,7 +28,7 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """An instance and its interfaces in this VPC, by device index."""
+    """An instance, or a NAT gateway, and its interfaces in this VPC, by device index."""
 
     id: str
     ports: tuple[Port, ...]
@@ -62,18 +62,28 @@ class Picture:
     others: tuple[Site, ...]
     """Places on the internet that have no tunnel to this VPC."""
     labels: Labels
+    appliances: Mapping[str, str] = field(default_factory=dict)
+    """Interface of an appliance → the appliance (nat-…)."""
 
     def target(self, route: Route) -> str:
         """In words, where a route leads."""
         match route.kind:
             case TargetKind.INTERNET:
                 return "internet"
+            case TargetKind.EGRESS_ONLY:
+                return "internet, egress only"
             case TargetKind.VPN:
                 site = next((site.id for link, site in self.joined if link == route.target), None)
                 return f"VPN {site}" if site else f"{route.target} (down)"
             case TargetKind.PORT:
-                return self.labels.of(route.target)
+                return self.labels.of(self.appliances.get(route.target, route.target))
         return "blackhole"
+
+    def guards(self, port: Port) -> str:
+        """In words, who judges what comes in there."""
+        if port.appliance:
+            return port.appliance.replace("nat", "NAT").replace("_", " ")
+        return ", ".join(self.labels.of(id_) for id_ in port.groups) or "no group"
 
 
 def picture(
@@ -95,7 +105,8 @@ def picture(
     joined = tuple((link.id, known[link.site]) for link in vpc.vpn if link.site in known)
     tunnelled = {site.id for _, site in joined}
     others = tuple(known[name] for name in sorted(known) if name not in tunnelled)
-    return Picture(vpc, _ordered(columns, machines), machines, joined, others, labels)
+    appliances = {port.id: port.instance_id for port in inside if port.appliance}
+    return Picture(vpc, _ordered(columns, machines), machines, joined, others, labels, appliances)
 
 
 def _machines(inside: list[Port], labels: Labels) -> tuple[Machine, ...]:

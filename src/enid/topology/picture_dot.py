@@ -76,8 +76,8 @@ def _interface(picture: Picture, port: Port) -> str:
     lines: list[tuple[str, str, int]] = [(picture.labels.of(port.id), _INK, 11)]
     for address in map(str, port.addresses):
         lines.append((address + (f" ⇄ {public[address]}" if address in public else ""), _INK, 11))
-    lines.append((", ".join(picture.labels.of(id_) for id_ in port.groups) or "no group", _VPC, 10))
-    if not port.source_dest_check:
+    lines.append((picture.guards(port), _VPC, 10))
+    if not port.source_dest_check and not port.appliance:
         lines.append(("no source/destination check", _PUBLIC, 10))
     return _label(*lines)
 

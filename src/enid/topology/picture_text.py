@@ -218,9 +218,8 @@ def _port(picture: Picture, port: Port, room: int) -> list[Line]:
             lines += [line, [(" " * 6, ""), (f"⇄ {outside}", "public")]]
         else:
             lines.append([*line, (f" ⇄ {outside}" if outside else "", "public")])
-    groups = ", ".join(picture.labels.of(id_) for id_ in port.groups) or "no group"
-    lines.append([(" " * 6, ""), (groups, "group")])
-    if not port.source_dest_check:
+    lines.append([(" " * 6, ""), (picture.guards(port), "group")])
+    if not port.source_dest_check and not port.appliance:
         lines.append([(" " * 6, ""), ("no source check", "warning")])
     name = picture.labels.names.get(port.id)
     own = [(name, "port-name")] if name else [(port.id, "id")]

@@ -108,7 +108,8 @@ class Place:
 
 
 def place(world: World, text: str) -> Place:
-    """The end that ``text`` names: ``eni-…``, ``i-…`` (its first interface), ``site/NAME``, ``internet``, an address.
+    """The end that ``text`` names: ``eni-…``, ``i-…`` (its first interface), ``nat-…``, ``site/NAME``, ``internet``, an
+    address.
 
     :raises NotAttached: an interface or instance that is not on the network.
     :raises UnknownPlace: no such thing.
@@ -117,7 +118,7 @@ def place(world: World, text: str) -> Place:
         return Place()
     if text.startswith("eni-"):
         return Place(_plugged(world, text)[0])
-    if text.startswith("i-"):
+    if text.startswith(("i-", "nat-")):
         mine = _plugged(world, text)
         return Place(mine[0], siblings=mine)
     if text.startswith(SITE_PREFIX):
@@ -131,7 +132,7 @@ def place(world: World, text: str) -> Place:
 
 
 def ports(world: World) -> Iterator[Port]:
-    """Every interface on the network."""
+    """Every interface on the network, instances' and appliances'."""
     return (record for record in world.values() if isinstance(record, Port))
 
 

@@ -7,8 +7,8 @@ of the reply. It knows nothing of nftables and must not: it is the oracle that t
 What it takes for granted: guests route as a good guest does (each address answers through its own interface); groups
 are stateful, so a reply is never judged by them, only by the routes it needs; network ACLs are not, so the reply is
 judged at each border the request crossed, on its way to any of the ports clients send from; a route to an interface
-leads to an instance that forwards and translates as a NAT instance does, sending on from that same interface; a site's
-own firewall lets everything pass.
+leads to an instance that forwards and translates as a NAT instance does, or to a NAT gateway, sending on from that same
+interface; a site's own firewall lets everything pass.
 """
 
 from __future__ import annotations
@@ -63,6 +63,8 @@ class Reason(StrEnum):
     """Out on the internet, or at a site, no one has the address."""
     NO_WAY_BACK = "no-way-back"
     FAMILY = "address-family"
+    REPLIES_ONLY = "replies-only"
+    """A NAT gateway takes in nothing that it did not ask for."""
 
 
 class Part(StrEnum):
@@ -74,6 +76,8 @@ class Part(StrEnum):
     ROUTE_TABLE = "route-table"
     NETWORK_ACL = "network-acl"
     INTERNET_GATEWAY = "internet-gateway"
+    EGRESS_ONLY_GATEWAY = "egress-only-internet-gateway"
+    NAT_GATEWAY = "nat-gateway"
     VPN = "vpn-connection"
     SITE = "site"
     INTERNET = "internet"
@@ -234,6 +238,9 @@ class _Path:
             case TargetKind.INTERNET:
                 self.border(port, EGRESS, dst)
                 self.internet(self.translate(vpc, port, src), dst)
+            case TargetKind.EGRESS_ONLY:
+                self.passes(Part.EGRESS_ONLY_GATEWAY, vpc.id, f"lets {show(src)} out as it is, and replies in")
+                self.internet(src, dst)
             case TargetKind.VPN:
                 self.border(port, EGRESS, dst)
                 self.tunnel(vpc, found, dst)
@@ -241,7 +248,7 @@ class _Path:
                 self.forward(port, found, src, dst, seen)
 
     def forward(self, port: Port, found: Route, src: Network, dst: Network, seen: tuple[str, ...]) -> None:
-        """Into the instance a route names, and on from it."""
+        """Into the instance or the NAT gateway a route names, and on from it."""
         table = port.route_table_id
         middle = self.world.get((Kind.PORT, found.target))
         if not isinstance(middle, Port):
@@ -252,11 +259,19 @@ class _Path:
             raise self.blocked(Reason.LOOP, Part.ROUTE_TABLE, table, says)
         self.cross(port, middle, src, dst)
         self.admit(middle, src, dst)
-        self.passes(Part.INSTANCE, middle.instance_id, "forwards and translates, if it does what a NAT instance does")
-        self.leave(middle, self.source(middle, None, dst), dst, seen)
+        own = self.source(middle, None, dst)
+        if middle.appliance:
+            self.passes(Part.NAT_GATEWAY, middle.instance_id, f"{show(src)} goes on as {show(own)}")
+        else:
+            says = "forwards and translates, if it does what a NAT instance does"
+            self.passes(Part.INSTANCE, middle.instance_id, says)
+        self.leave(middle, own, dst, seen)
 
     def receive(self, port: Port, src: Network, dst: Network) -> None:
         self.admit(port, src, dst)
+        if port.appliance:
+            says = f"{port.instance_id} is a NAT gateway: it takes in replies only, and nobody is there to answer"
+            raise self.blocked(Reason.REPLIES_ONLY, Part.NAT_GATEWAY, port.instance_id, says)
         self.passes(Part.INTERFACE, port.id, f"receives it as {port.device} of {port.instance_id}")
 
     def admit(self, port: Port, src: Network, dst: Network) -> None:
@@ -268,6 +283,8 @@ class _Path:
 
     def gate(self, port: Port, direction: str, peer: Network) -> None:
         """One interface's groups, in one direction: the union of what they allow."""
+        if not port.gated:
+            return
         inward = direction == INGRESS
         allowing = [group for group in self.groups(port) if self.allows(group, port.vpc_id, inward, peer)]
         names, way = ", ".join(port.groups), "from" if inward else "to"
@@ -498,8 +515,14 @@ def _is_mine(port: Port, block: Network) -> bool:
     return block.num_addresses == 1 and block.network_address in port.addresses
 
 
+_GATEWAYS = {
+    TargetKind.INTERNET: "the internet gateway",
+    TargetKind.EGRESS_ONLY: "the egress-only internet gateway",
+}
+
+
 def _target(route: Route) -> str:
-    return "the internet gateway" if route.kind is TargetKind.INTERNET else route.target or route.kind.value
+    return _GATEWAYS.get(route.kind) or route.target or route.kind.value
 
 
 def _list(blocks: Iterable[Network]) -> str:

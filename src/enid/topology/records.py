@@ -63,10 +63,17 @@ class Vpc:
     internet: bool
     """An internet gateway is attached."""
     vpn: tuple[VpnLink, ...] = ()
+    egress_only: bool = False
+    """There is an egress-only internet gateway: IPv6 may go out, and only replies come in."""
 
     @property
     def key(self) -> RecordKey:
         return (Kind.VPC, self.id)
+
+    @property
+    def online(self) -> bool:
+        """There is a way to the internet, whatever may use it."""
+        return self.internet or self.egress_only
 
 
 class TargetKind(StrEnum):
@@ -74,6 +81,8 @@ class TargetKind(StrEnum):
 
     INTERNET = "internet"
     """The VPC's internet gateway."""
+    EGRESS_ONLY = "egress_only"
+    """The VPC's egress-only internet gateway; the destination is an IPv6 block."""
     VPN = "vpn"
     """``target`` is a VPN connection (vpn-…) of the VPC."""
     PORT = "port"
@@ -184,9 +193,16 @@ class SecurityGroup:
         return (Kind.SECURITY_GROUP, self.id)
 
 
+class Appliance(StrEnum):
+    """What a port can be plugged into that is no instance; the fabric makes it. Values: AWS's interface types."""
+
+    NAT_GATEWAY = "nat_gateway"
+    """Sends on what it is given as if from its own addresses, and takes in replies only."""
+
+
 @dataclass(frozen=True, slots=True)
 class Port:
-    """An interface plugged into a running instance."""
+    """An interface plugged into a running instance, or into an appliance."""
 
     id: str
     """eni-…"""
@@ -197,6 +213,7 @@ class Port:
     route_table_id: str
     host: str
     instance_id: str
+    """i-…, or the id of the appliance (nat-…)."""
     boot: int
     """The instance's boot number: a port is plugged anew when its instance starts again."""
     device_index: int
@@ -205,14 +222,20 @@ class Port:
     addresses: tuple[Address, ...]
     """Primary IPv4 first, then the others in order of assignment, then IPv6."""
     groups: tuple[str, ...]
-    """sg-…, sorted."""
+    """sg-…, sorted; to an appliance that has none they do not apply."""
     source_dest_check: bool
     public: tuple[tuple[IPv4Address, IPv4Address], ...] = ()
     """(private, public) pairs: Elastic IPs and the auto-assigned address, sorted."""
+    appliance: Appliance | None = None
 
     @property
     def key(self) -> RecordKey:
         return (Kind.PORT, self.id)
+
+    @property
+    def gated(self) -> bool:
+        """Security groups apply to it."""
+        return self.appliance is None or bool(self.groups)
 
     @property
     def device(self) -> str:

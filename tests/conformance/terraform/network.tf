@@ -102,3 +102,50 @@ resource "aws_vpn_connection_route" "corporate" {
   vpn_connection_id      = aws_vpn_connection.corporate.id
   destination_cidr_block = "192.168.0.0/16"
 }
+
+# The spare subnet goes out by a NAT gateway in the public one, and over IPv6 by an egress-only gateway.
+resource "aws_eip" "nat" {
+  domain     = "vpc"
+  depends_on = [aws_internet_gateway.main]
+}
+
+resource "aws_nat_gateway" "main" {
+  allocation_id = aws_eip.nat.id
+  subnet_id     = aws_subnet.public.id
+  private_ip    = "10.0.1.100"
+  tags          = { Name = "out" }
+  depends_on    = [aws_internet_gateway.main]
+}
+
+resource "aws_nat_gateway" "private" {
+  connectivity_type                  = "private"
+  subnet_id                          = aws_subnet.management.id
+  secondary_private_ip_address_count = 1
+}
+
+resource "aws_egress_only_internet_gateway" "main" {
+  vpc_id = aws_vpc.main.id
+  tags   = { Name = "out" }
+}
+
+resource "aws_route_table" "spare" {
+  vpc_id = aws_vpc.main.id
+
+  route {
+    cidr_block     = "0.0.0.0/0"
+    nat_gateway_id = aws_nat_gateway.main.id
+  }
+  route {
+    cidr_block     = "192.168.0.0/16"
+    nat_gateway_id = aws_nat_gateway.private.id
+  }
+  route {
+    ipv6_cidr_block        = "::/0"
+    egress_only_gateway_id = aws_egress_only_internet_gateway.main.id
+  }
+}
+
+resource "aws_route_table_association" "spare" {
+  subnet_id      = aws_subnet.spare.id
+  route_table_id = aws_route_table.spare.id
+}

@@ -17,10 +17,10 @@ from enid.fabric.linux.names import (
     vpc_link,
     wire_mac,
 )
-from enid.fabric.linux.ruleset import VIA_INTERNET, VIA_VPN
+from enid.fabric.linux.ruleset import NO_GROUPS, VIA_INTERNET, VIA_VPN
 from enid.netlink.message import hardware
 from enid.netlink.nftables import Key, ifname
-from enid.topology.records import Port
+from enid.topology.records import Port, RouteTable, TargetKind
 
 
 def membership(port: Port) -> Iterator[Element]:
@@ -39,14 +39,22 @@ def plug(port: Port) -> Iterator[Element]:
     if not port.source_dest_check:
         yield ("unchecked", Key(device)), (table | TRANSIT).to_bytes(4, "little")
     yield _sender(device, port.mac)
-    yield ("combination", Key(device)), combination(port.groups)
+    yield ("combination", Key(device)), combination(port.groups) if port.gated else NO_GROUPS
     subnet = subnet_number(port.subnet.id)
     yield ("beside", Key(device + subnet)), b""
     yield ("subnet", Key(device)), subnet
+    if any(address.version == 6 for address in port.addresses):
+        yield ("table_of", Key(device)), table.to_bytes(4, "little")
     for private, public in port.public:
         yield ("public", Key(private.packed)), b""
         yield ("public_of", Key(private.packed)), public.packed
         yield ("private_of", Key(public.packed)), private.packed
+
+
+def way_in(table: RouteTable) -> Iterator[Element]:
+    """What lets IPv6 in from the internet to the ports that use the table: that their replies go there."""
+    if any(route.kind is TargetKind.INTERNET and route.destination.version == 6 for route in table.routes):
+        yield ("open6", Key(mark(table.id).to_bytes(4, "little"))), b""
 
 
 def gateway(link: str, vpc_id: str) -> Iterator[Element]:

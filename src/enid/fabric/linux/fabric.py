@@ -15,6 +15,7 @@ import structlog
 
 from enid.fabric.interface import Failures, GuestNamespace
 from enid.fabric.linux import names, wires
+from enid.fabric.linux.appliances import Appliances
 from enid.fabric.linux.internet import Internet, host_device, leave_host
 from enid.fabric.linux.router import Router, RouterError
 from enid.fabric.linux.sites import SitePlace
@@ -48,6 +49,7 @@ class LinuxFabric:
         self._of_vpc: defaultdict[str, set[RecordKey]] = defaultdict(set)
         self._routers: dict[str, Router] = {}
         self._sites: dict[str, SitePlace] = {}
+        self._appliances = Appliances(self._pins, self._host_id, self.counts)
         self._internet: Internet | None = None
         self._broken: set[str] = set()
 
@@ -121,6 +123,7 @@ class LinuxFabric:
             router.node.close()
         for place in self._sites.values():
             place.node.close()
+        self._appliances.close()
         if self._internet is not None:
             self._internet.node.close()
         self._reset()
@@ -164,6 +167,7 @@ class LinuxFabric:
         known = {names.INTERNET}
         known |= {names.vpc_pin(id_) for kind, id_ in world if kind is Kind.VPC}
         known |= {names.site_pin(id_) for kind, id_ in world if kind is Kind.SITE}
+        known |= self._appliances.pins(world)
         for pin in self._pins.iterdir():
             if pin.name not in known:
                 namespaces.unpin(pin)
@@ -213,7 +217,10 @@ class LinuxFabric:
                 return _unplaced(share)
             new = vpc.new if vpc is not None and isinstance(vpc.new, Vpc) else router.vpc
             usable = self._wire(router, new) if vpc is not None else self._usable(router, new)
-            failures = router.apply(share, usable)
+            wanted = [change.new for change in share]
+            self._appliances.make(wanted)
+            failures = self._furnish(router, wanted, usable, router.apply(share, usable))
+            self._appliances.remove(vpc_id, [change.old for change in share if change.new is None])
             if vpc is not None:
                 self._unwire(router, usable)
             return failures
@@ -238,10 +245,12 @@ class LinuxFabric:
         records = [self._world[key] for key in self._of_vpc[vpc_id]]
         try:
             path = self._pins / names.vpc_pin(vpc_id)
-            router = Router(vpc, path, self._host_id, self._guest, self.counts)
+            router = Router(vpc, path, self._host_id, self._namespace, self.counts)
             self._routers[vpc_id] = router
             usable = self._wire(router, vpc)
-            failures = router.adopt(records, usable)
+            self._appliances.retain(vpc_id, records)
+            self._appliances.make(records)
+            failures = self._furnish(router, records, usable, router.adopt(records, usable))
         except (RouterError, OSError) as error:
             log.error("router in doubt", vpc=vpc_id, reason=str(error))
             self._broken.add(vpc_id)
@@ -251,6 +260,21 @@ class LinuxFabric:
             if record.key not in failures:
                 self._advertise(internet, None, record)
         return failures
+
+    def _furnish(
+        self, router: Router, records: Sequence[Record | None], usable: set[str], failures: dict[RecordKey, str]
+    ) -> dict[RecordKey, str]:
+        """Set the appliances behind the plugged ports to work. A port whose appliance does not is withdrawn."""
+        failed = self._appliances.become(records, failures)
+        if failed:
+            ports = [port for port in self._appliances.ports(records) if port.key in failed]
+            router.apply([Change(port, None) for port in ports], usable)
+        return failures | failed
+
+    def _namespace(self, id_: str) -> int | None:
+        """Of an appliance or a guest."""
+        made = self._appliances.namespace(id_)
+        return self._guest(id_) if made is None else made
 
     def _homeless(self) -> dict[RecordKey, str]:
         """Ports whose VPC is not there."""
@@ -273,7 +297,7 @@ class LinuxFabric:
     def _wire(self, router: Router, vpc: Vpc) -> set[str]:
         """Make the wires a VPC has a right to, as far as their other ends are there."""
         internet = self._start()
-        if vpc.internet:
+        if vpc.online:
             wires.join(internet.node, names.vpc_link(vpc.id), router.node, names.INTERNET)
         for link in vpc.vpn:
             place = self._sites.get(link.site or "")
@@ -318,7 +342,7 @@ class LinuxFabric:
         if isinstance(old, Port):
             for _, public in old.public:
                 internet.leave(public)
-        elif isinstance(old, Vpc) and old.internet:
+        elif isinstance(old, Vpc) and old.online:
             for block in old.blocks:
                 if block.version == 6:
                     internet.leave(block)
@@ -329,7 +353,7 @@ class LinuxFabric:
         if isinstance(new, Port):
             self._advertise_port(internet, new)
         elif isinstance(new, Vpc):
-            if new.internet:
+            if new.online:
                 for block in new.blocks:
                     if block.version == 6:
                         internet.lead(block, names.vpc_link(new.id))
@@ -342,7 +366,8 @@ class LinuxFabric:
 
     def _advertise_port(self, internet: Internet, port: Port) -> None:
         router = self._routers.get(port.vpc_id)
-        if router is not None and names.INTERNET in router.node.links and port.host == self._host_id:
+        online = router is not None and router.vpc.internet and names.INTERNET in router.node.links
+        if online and port.host == self._host_id:
             for _, public in port.public:
                 internet.lead(public, names.vpc_link(port.vpc_id))
 
@@ -361,7 +386,7 @@ def vpc_of(record: Record) -> str:
 
 def wires_of(vpc: Vpc, sites: Mapping[str, SitePlace]) -> set[str]:
     """The wires a VPC has a right to now."""
-    found = {names.INTERNET} if vpc.internet else set()
+    found = {names.INTERNET} if vpc.online else set()
     tied = [link for link in vpc.vpn if link.site and link.site in sites and sites[link.site].takes()]
     return found | {names.vpn_link(link.id) for link in tied}
 

@@ -36,7 +36,7 @@ class Gates:
 
     def __init__(self, netfilter: NetfilterSocket) -> None:
         self._netfilter = netfilter
-        self._table = max(self._tables(), key=_number, default=names.TABLE)
+        self._table = max(tables(netfilter), key=_number, default=names.TABLE)
         self._retired: list[str] = []
         """Tables that were replaced, to be deleted."""
         self._clear()
@@ -61,7 +61,7 @@ class Gates:
         """Write the table anew with the next commit, whatever there is now; its counters go on."""
         self._clear()
         self._skeleton = skeleton(self.drops())
-        self._retired = self._tables()
+        self._retired = tables(self._netfilter)
         self._hooked = bool(self._retired)
         self._table = names.table(_number(self._table) + 1)
 
@@ -103,14 +103,13 @@ class Gates:
         self._know_sets(groups.members_set(group, version) for group in port.groups for version in versions)
         self._elements.announce(elements.membership(port))
         if here:
-            self._know_combination(port.groups)
-            self._combinations[port.groups] += 1
+            self._carry(port, 1)
             self._elements.announce(elements.plug(port))
 
     def withdraw_port(self, port: Port, here: bool) -> None:
         self.withdraw(elements.membership(port))
         if here:
-            self._combinations[port.groups] -= 1
+            self._carry(port, -1)
             self.withdraw(elements.plug(port))
 
     def _know_sets(self, wanted: Iterable[nftables.Set]) -> None:
@@ -118,6 +117,12 @@ class Gates:
             if declared.name not in self._sets:
                 self._sets.add(declared.name)
                 self._structure.append(nftables.add_set(TABLE, declared))
+
+    def _carry(self, port: Port, more: int) -> None:
+        """Its combination is carried by one port more, or one less."""
+        if port.gated:
+            self._know_combination(port.groups)
+            self._combinations[port.groups] += more
 
     def _know_combination(self, combination: tuple[str, ...]) -> None:
         if combination in self._combinations:
@@ -180,15 +185,17 @@ class Gates:
         elements = nftables.get_elements(self._table, "private_of")
         return {pair for pairs in self._dump(elements, lambda body: [*nftables.parse_elements(body)]) for pair in pairs}
 
-    def _tables(self) -> list[str]:
-        found = self._dump(nftables.get_tables(), nftables.parse_table)
-        return [name for name in found if names.table_number(name) is not None]
-
     def _dump(self, request: bytes, parse: Callable[[bytes], _Parsed]) -> list[_Parsed]:
         try:
             return [parse(body) for body in self._netfilter.dump(request)]
         except FileNotFoundError:
             return []
+
+
+def tables(netfilter: NetfilterSocket) -> list[str]:
+    """Ours that are there."""
+    found = [nftables.parse_table(body) for body in netfilter.dump(nftables.get_tables())]
+    return [name for name in found if names.table_number(name) is not None]
 
 
 def _number(table: str) -> int:

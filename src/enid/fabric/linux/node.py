@@ -29,6 +29,7 @@ ROUTER_SETTINGS: Mapping[str, int] = {
     "net/ipv4/ip_forward": 1,
     "net/ipv4/conf/all/rp_filter": 0,
     "net/ipv4/conf/default/rp_filter": 0,
+    "net/ipv4/conf/all/accept_local": 1,
     "net/ipv4/conf/default/proxy_arp": 1,
     "net/ipv4/conf/all/send_redirects": 0,
     "net/ipv4/conf/default/send_redirects": 0,
@@ -42,7 +43,9 @@ ROUTER_SETTINGS: Mapping[str, int] = {
     "net/ipv6/conf/default/addr_gen_mode": 1,
     "net/ipv6/icmp/ratelimit": 0,
 }
-"""The ICMP limits are off because every destination unreachable of a router is one dropped packet counted."""
+"""The ICMP limits are off because every destination unreachable of a router is one dropped packet counted. Local
+sources are accepted because what a router says of a packet too big comes back to it from whoever translated that
+packet."""
 
 END_SETTINGS: Mapping[str, int] = {
     "net/ipv4/conf/all/rp_filter": 0,

@@ -178,6 +178,7 @@ class Router:
             self._gates.withdraw_acl(old)
         elif isinstance(old, RouteTable):
             self._tables.drop(old)
+            self._gates.withdraw(elements.way_in(old))
         elif isinstance(old, Vpc):
             self._gates.withdraw(_elements(old, wires(old)))
             self.node.routes.withdraw(key_of(routing.unreachable(block)) for block in old.blocks)
@@ -192,6 +193,7 @@ class Router:
             self._gates.announce_acl(new)
         elif isinstance(new, RouteTable):
             self._tables.add(new)
+            self._gates.announce(elements.way_in(new))
         elif isinstance(new, Vpc):
             self.vpc = new
 
@@ -236,7 +238,7 @@ class Router:
             if port is None or port.source_dest_check or not self._here(port) or route.via not in port.addresses:
                 return None
             return routing.Hop(self._device(port), route.via)
-        wire = names.INTERNET if route.kind is TargetKind.INTERNET else names.vpn_link(route.target)
+        wire = names.vpn_link(route.target) if route.kind is TargetKind.VPN else names.INTERNET
         return routing.upper_hop(self.node.links[wire], route.destination) if wire in self._wires else None
 
     # The kernel
@@ -276,6 +278,8 @@ class Router:
             self._gates.announce_group(group)
         for port in self.ports.values():
             self._gates.announce_port(port, self._here(port))
+        for table in self._tables.records():
+            self._gates.announce(elements.way_in(table))
         self._gates.announce(_elements(self.vpc, self._wires))
         self._gates.translate(self.vpc.internet)
         self._gates.commit()
@@ -290,4 +294,4 @@ def _elements(vpc: Vpc, links: Iterable[str]) -> Iterator[Element]:
 def wires(vpc: Vpc) -> set[str]:
     """The links to gateways a VPC may have."""
     found = {names.vpn_link(link.id) for link in vpc.vpn}
-    return found | {names.INTERNET} if vpc.internet else found
+    return found | {names.INTERNET} if vpc.online else found

@@ -14,6 +14,7 @@ from enid.netlink import expressions as nft
 from enid.netlink.nftables import (
     ACCEPT,
     CATCH_ALL,
+    CONTINUE,
     ETHER,
     FORWARD,
     GOTO,
@@ -75,16 +76,19 @@ SETS = (
     Set("public", (IPV4,)),
     Set("public_of", (IPV4,), IPV4),
     Set("private_of", (IPV4,), IPV4),
+    Set("table_of", (IFNAME,), MARK),
+    Set("open6", (MARK,)),
 )
 """``spoof``: who may send from what, and the mark of its route table. ``unchecked``: the same for ports whose source
 check is off. ``macs``: the MAC behind each link. ``outside``: the links to gateways. ``blocks``: the VPC's.
 ``public``: private addresses that have one. ``combination``: the number of the groups a link's port carries;
-``egress`` and ``ingress``: the chains of a number. ``subnet``: the number of a link's subnet; ``beside``: the same
-pairs, to ask whether a link is in a subnet; ``acl_egress`` and ``acl_ingress``: the chains of a subnet's number, if it
-has a network ACL that denies something (:mod:`network_acls`)."""
+``egress`` and ``ingress``: the chains of a number. ``table_of``: the route table of a link's port with IPv6, and
+``open6`` the route tables whose IPv6 goes out through the internet gateway. ``subnet``: the number of a link's subnet;
+``beside``: the same pairs, to ask whether a link is in a subnet; ``acl_egress`` and ``acl_ingress``: the chains of a
+subnet's number, if it has a network ACL that denies something (:mod:`network_acls`)."""
 
-VIA_INTERNET, VIA_VPN = (number.to_bytes(4, "little") for number in (1, 2))
-"""Gateways in place of a combination."""
+VIA_INTERNET, VIA_VPN, NO_GROUPS = (number.to_bytes(4, "little") for number in (1, 2, 3))
+"""Gateways in place of a combination, and ports that groups do not apply to."""
 _ICMP_UNREACHABLE = {4: (3, (0, 1)), 6: (1, (0, 3))}
 _NEIGHBOUR_DISCOVERY = (135, 136)
 _LINK_LOCAL = bytes.fromhex("fe80") + bytes(14)
@@ -170,6 +174,7 @@ def _unknown() -> list[bytes]:
                 (CATCH_ALL, Verdict(GOTO, "egress_denied")),
                 (Key(VIA_INTERNET), Verdict(JUMP, "from_internet")),
                 (Key(VIA_VPN), Verdict(JUMP, "from_vpn")),
+                (Key(NO_GROUPS), Verdict(CONTINUE)),
             ],
         ),
         (
@@ -178,6 +183,7 @@ def _unknown() -> list[bytes]:
                 (CATCH_ALL, Verdict(GOTO, "ingress_denied")),
                 (Key(VIA_INTERNET), Verdict(GOTO, "to_internet")),
                 (Key(VIA_VPN), Verdict(ACCEPT)),
+                (Key(NO_GROUPS), Verdict(ACCEPT)),
             ],
         ),
     ]
@@ -202,11 +208,16 @@ def _transit() -> list[bytes]:
 
 
 def _gateways() -> list[bytes]:
-    """What stands in place of security groups at the links to the internet and to VPNs."""
+    """What stands in place of security groups at the links to the internet and to VPNs.
+
+    An IPv6 address is as good as private unless its replies would leave through the internet gateway: through the
+    egress-only one nobody comes in.
+    """
+    public6 = nft.version(6) + nft.oifname() + nft.lookup_value("table_of") + nft.lookup("open6")
     inside = {v: nft.version(v) + nft.destination(v) + nft.lookup(f"blocks{v}") + nft.returns() for v in (4, 6)}
     return [
         _rule("from_internet", nft.version(4), nft.ct_status(nft.DST_NAT), nft.returns()),
-        _rule("from_internet", inside[6]),
+        _rule("from_internet", public6, nft.returns()),
         _rule("from_internet", _drop("no_public_address")),
         _rule("to_internet", nft.version(4), nft.source(4), nft.lookup("public"), nft.accept()),
         _rule("to_internet", nft.version(6), nft.source(6), nft.lookup("blocks6"), nft.accept()),

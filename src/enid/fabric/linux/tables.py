@@ -43,6 +43,9 @@ class Tables:
         for route in table.routes:
             self._targeting[route.target].discard(table.id)
 
+    def records(self) -> Collection[RouteTable]:
+        return self._tables.values()
+
     def use(self, table: str) -> None:
         """One more port uses the table."""
         self._users[table] += 1

@@ -1,4 +1,4 @@
-"""Internet gateways, and virtual private gateways with what they connect to."""
+"""Internet, egress-only and NAT gateways, and virtual private gateways with what they connect to."""
 
 from __future__ import annotations
 
@@ -9,6 +9,32 @@ from enid.store.tables.columns import deleted_at, flag, id_column, metadata, opt
 internet_gateways = Table(
     "internet_gateways", metadata, id_column(), owner(), optional_text("vpc_id", unique=True), text_column("created_at")
 )
+egress_only_internet_gateways = Table(
+    "egress_only_internet_gateways",
+    metadata,
+    id_column(),  # eigw-…
+    owner(),
+    Column("vpc_id", Text, ForeignKey("vpcs.id"), nullable=False, unique=True),
+    text_column("created_at"),
+)
+nat_gateways = Table(
+    "nat_gateways",
+    metadata,
+    id_column(),  # nat-…
+    owner(),
+    text_column("vpc_id", index=True),
+    text_column("subnet_id", index=True),
+    text_column("availability_zone"),
+    text_column("connectivity_type", default="public"),
+    text_column("state", default="pending", index=True),  # pending | available | deleting | deleted | failed
+    optional_text("network_interface_id", unique=True),
+    optional_text("failure_code"),
+    optional_text("failure_message"),
+    Column("last_addresses", JSON, nullable=True),  # as they were shown last; null while they are the interface's
+    text_column("created_at"),
+    deleted_at(),
+)
+"""One that has ended stays in sight for a while: its subnet and its interface may be gone."""
 vpn_gateways = Table(
     "vpn_gateways",
     metadata,

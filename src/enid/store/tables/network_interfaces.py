@@ -61,9 +61,10 @@ private_addresses = Table(
 attachments = Table(
     "attachments",
     metadata,
-    id_column(),  # eni-attach-…
+    id_column(),  # eni-attach-…, ela-attach-… to an appliance
     Column("network_interface_id", Text, ForeignKey("network_interfaces.id"), nullable=False, unique=True),
-    Column("instance_id", Text, ForeignKey("instances.id"), nullable=False, index=True),
+    Column("instance_id", Text, ForeignKey("instances.id"), nullable=True, index=True),
+    optional_text("appliance_id", index=True),
     number("device_index"),
     number("network_card_index"),
     text_column("status", default="attaching"),  # attaching | attached | detaching
@@ -71,6 +72,7 @@ attachments = Table(
     flag("delete_on_termination"),
     UniqueConstraint("instance_id", "network_card_index", "device_index"),
 )
+"""To an instance, or to something of AWS's own that the agent makes (nat-…): never to both."""
 public_addresses = Table(
     "public_addresses",
     metadata,
