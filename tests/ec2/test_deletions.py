@@ -76,6 +76,14 @@ def test_an_elastic_ip_is_held_by_its_association(call: Account, look: Any) -> N
     assert flat(look(allocation)) == {association: {}}
 
 
+def test_a_nat_gateways_interface_goes_with_the_gateway(call: Account, look: Any) -> None:
+    subnet = Machines(call).network.subnet_b
+    made = call("CreateNatGateway", SubnetId=subnet, ConnectivityType="private")["NatGateway"]
+    gateway, interface = made["NatGatewayId"], made["NatGatewayAddresses"][0]["NetworkInterfaceId"]
+    assert flat(look(subnet)) == {interface: {gateway: {}}}
+    assert [step.operation for step in look(gateway).calls] == ["DeleteNatGateway"]
+
+
 def test_an_id_nobody_has(look: Any) -> None:
     for id_ in ("vpc-00000000000000000", "nonsense", "eni-attach-00000000000000000"):
         with pytest.raises(KeyError):

@@ -60,11 +60,13 @@ def _gateway(kind: str) -> Callable[[Any], Iterator[Call]]:
 _DELETED_BY: dict[str, Callable[[Any], Iterator[Call]]] = {
     "acl": _plain("DeleteNetworkAcl", "NetworkAclId"),
     "cgw": _plain("DeleteCustomerGateway", "CustomerGatewayId"),
+    "eigw": _plain("DeleteEgressOnlyInternetGateway", "EgressOnlyInternetGatewayId"),
     "eipalloc": _plain("ReleaseAddress", "AllocationId"),
     "eni": _plain("DeleteNetworkInterface", "NetworkInterfaceId"),
     "i": _plain("TerminateInstances", "InstanceIds"),
     "igw": _gateway("InternetGateway"),
     "key": _plain("DeleteKeyPair", "KeyPairId"),
+    "nat": _plain("DeleteNatGateway", "NatGatewayId"),
     "pl": _plain("DeleteManagedPrefixList", "PrefixListId"),
     "rtb": _plain("DeleteRouteTable", "RouteTableId"),
     "sg": _plain("DeleteSecurityGroup", "GroupId"),

@@ -23,7 +23,12 @@ def writable(ctx: Context, network_interface_id: str) -> Row[Any]:
     """
     row = fetch(ctx, "eni", network_interface_id)
     if row.requester_managed:
-        raise AwsError("AuthFailure", "You do not have permission to access the specified resource.")
+        appliance = select(attachments.c.appliance_id).where(attachments.c.network_interface_id == row.id)
+        raise AwsError(
+            "AuthFailure",
+            "You do not have permission to access the specified resource.",
+            dependants=list(ctx.db.execute(appliance).scalars()),
+        )
     return row
 
 
