@@ -19,7 +19,6 @@ from enid.fabric.linux.names import INTERNET, UPPER
 from enid.guest.network import GuestNetwork
 from enid.netlink import namespaces
 from enid.netlink.links import set_link
-from enid.netlink.socket import RouteSocket
 from enid.settings import Settings
 from enid.topology.records import (
     Change,
@@ -48,8 +47,7 @@ class Network:
 
     def __init__(self, run_dir: Directory) -> None:
         self.run_dir = run_dir
-        self._instances: dict[str, int] = {}
-        self._guests: list[GuestNetwork] = []
+        self._instances: dict[str, GuestNetwork] = {}
         self.fabric = LinuxFabric(Settings(run_dir=run_dir, host_route=False), self._instances.get)
 
     def vpc(self, number: int, ports: int, rules: int, *, public: bool = False) -> Path:
@@ -74,9 +72,12 @@ class Network:
         if public:
             internet = namespaces.open_pinned(self.run_dir / "netns" / INTERNET)
             assert internet is not None
-            self._instances["internet"] = internet
-            return Path(internet, str(UPPER[4]), self._instances[server.instance_id], theirs, str(POOL + number))
-        return Path(self._instances[client.instance_id], ours, self._instances[server.instance_id], theirs, theirs)
+            self._instances["internet"] = GuestNetwork(internet)
+            return Path(internet, str(UPPER[4]), self._place(server), theirs, str(POOL + number))
+        return Path(self._place(client), ours, self._place(server), theirs, theirs)
+
+    def _place(self, port: Port) -> int:
+        return self._instances[port.instance_id].namespace
 
     def carry_out(self, world: Sequence[Record]) -> None:
         """Apply new records.
@@ -92,21 +93,17 @@ class Network:
 
     def _instance(self, instance_id: str) -> None:
         if instance_id not in self._instances:
-            self._instances[instance_id] = namespace = namespaces.new()
-            with RouteSocket(namespace) as route:  # closed at once: a kept one would keep the namespace
-                route.batch([set_link(name="lo", up=True)])
+            self._instances[instance_id] = GuestNetwork(namespaces.new())
+            self._instances[instance_id].route.batch([set_link(name="lo", up=True)])
 
     def _configure(self, port: Port) -> None:
-        guest = GuestNetwork(self._instances[port.instance_id])
-        guest.apply([port])
-        self._guests.append(guest)
+        self._instances[port.instance_id].apply([port])
 
     def close(self) -> None:
-        for guest in self._guests:
-            guest.close()
         self.fabric.destroy()
-        for namespace in self._instances.values():
-            os.close(namespace)
+        for instance in self._instances.values():
+            instance.close()
+            os.close(instance.namespace)
 
 
 @contextmanager

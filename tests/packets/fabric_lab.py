@@ -92,8 +92,8 @@ class Guest:
                 "net/ipv4/conf/default/rp_filter": 0,
             },
         )
-        with RouteSocket(self.namespace) as route:
-            route.batch([links.set_link(index=1, up=True)])
+        self.route = RouteSocket(self.namespace)
+        self.route.batch([links.set_link(index=1, up=True)])
         self._open: list[socket.socket] = []
 
     def configure(self, plug: Port) -> None:
@@ -154,6 +154,7 @@ class Guest:
     def close(self) -> None:
         for made in self._open:
             made.close()
+        self.route.close()
         os.close(self.namespace)
 
 
@@ -165,11 +166,7 @@ class Lab:
         self.settings = Settings(**given)  # type: ignore[arg-type]
         self.guests: dict[str, Guest] = {}
         self.world: dict[RecordKey, Record] = {}
-        self.fabric = LinuxFabric(self.settings, self._namespace)
-
-    def _namespace(self, instance: str) -> int | None:
-        guest = self.guests.get(instance)
-        return None if guest is None else guest.namespace
+        self.fabric = LinuxFabric(self.settings, self.guests.get)
 
     def guest(self, plug: Port) -> Guest:
         return self.guests[plug.instance_id]
@@ -194,7 +191,7 @@ class Lab:
     def restart(self) -> None:
         """A new agent takes over."""
         self.fabric.close()
-        self.fabric = LinuxFabric(self.settings, self._namespace)
+        self.fabric = LinuxFabric(self.settings, self.guests.get)
         assert self.fabric.resync(self.world) == {}
 
     def site(self, name: str) -> Guest:

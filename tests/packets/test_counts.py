@@ -68,9 +68,9 @@ class Namespaces:
 
     delete = kill
 
-    def network_namespace(self, instance_id: str) -> int | None:
+    def network(self, instance_id: str) -> GuestNetwork | None:
         found = self._networks.get(instance_id)
-        return found[0] if found else None
+        return found[1] if found else None
 
     def fileno(self) -> int:
         raise NotImplementedError("no selector here")
@@ -94,7 +94,7 @@ class Host:
             db.execute(insert(accounts), {"id": FIRST, "created_at": ""})
         self.call = Account(self.database, settings, FIRST)
         self.guests = Namespaces()
-        self.fabric = LinuxFabric(settings, self.guests.network_namespace)
+        self.fabric = LinuxFabric(settings, self.guests.network)
         self.agent = Reconciler(self.database, self.fabric, self.guests, settings.host_id, lambda: None)
         self.agent.start()
 

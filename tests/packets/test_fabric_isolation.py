@@ -120,6 +120,4 @@ def test_the_guests_interface_is_named_as_asked(lab: Lab) -> None:
     open_vpc(lab)
     shown = lab.guest(A).run("ip link show eth0").stdout
     assert f"link/ether {A.mac}" in shown
-    assert f"altname {A.id}" in shown
-    assert "altname device-number-0" in shown
     assert "mtu 9001" in shown

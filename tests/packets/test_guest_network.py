@@ -37,7 +37,9 @@ class Router:
     def __init__(self, guests: Guests) -> None:
         self.namespace = namespaces.new()
         self.route = RouteSocket(self.namespace)
-        self.guest = guests.sandboxes.network_namespace("i-aaaa")
+        guest = guests.sandboxes.network("i-aaaa")
+        assert guest is not None
+        self.guest = guest.namespace
         namespaces.run_in(self.namespace, lambda: Path("/proc/sys/net/ipv4/conf/all/rp_filter").write_text("1"))
         lo = self.link("lo")
         self.do(links.set_link(index=lo, up=True), addresses.add_address(lo, ip_interface(f"{CLIENT}/32")))
@@ -107,7 +109,9 @@ def router(guests: Guests) -> Iterator[Router]:
 
 
 def inside(guests: Guests) -> RouteSocket:
-    return RouteSocket(guests.sandboxes.network_namespace("i-aaaa"))
+    guest = guests.sandboxes.network("i-aaaa")
+    assert guest is not None
+    return RouteSocket(guest.namespace)
 
 
 def test_a_dual_homed_guest_answers_by_the_interface_it_was_asked_by(guests: Guests, router: Router) -> None:

@@ -139,7 +139,7 @@ class TestEnds:
         guests.sandboxes.kill(A)
         until(lambda: not any(_in_namespace(Path(f"/proc/{member}"), inside) for member in members), "the end of all")
         assert not records.path_of(guests.settings.run_dir, A).exists()
-        assert guests.sandboxes.network_namespace(A) is None
+        assert guests.sandboxes.network(A) is None
         guests.sandboxes.kill(A)
 
     def test_kill_says_nothing_and_a_start_after_it_waits_for_the_end(self, guests: Guests) -> None:

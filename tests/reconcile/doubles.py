@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from enid.guest.interface import Event, InstanceSpec, Running
+from enid.guest.network import GuestNetwork
 from enid.topology.records import Port
 
 
@@ -64,8 +65,8 @@ class FakeGuests:
         self.kill(instance_id)
         self.disks.discard(instance_id)
 
-    def network_namespace(self, instance_id: str) -> int | None:
-        return 0 if instance_id in self.live else None
+    def network(self, instance_id: str) -> GuestNetwork | None:
+        return GuestNetwork(0) if instance_id in self.live else None
 
     def fileno(self) -> int:
         raise NotImplementedError("no selector in these tests")

@@ -5,10 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from enid.netlink.socket import RouteSocket
 from enid.topology.records import Change, RecordKey, World
 
-GuestNamespace = Callable[[str], int | None]
-"""Instance id → an open file descriptor of its network namespace (owned by the callee), or None when it is gone."""
+
+class Place(Protocol):
+    """An instance's network namespace. Whoever plays the instance keeps it open, and lets go of it at its end."""
+
+    namespace: int
+    """A descriptor."""
+
+    @property
+    def route(self) -> RouteSocket:
+        """rtnetlink inside."""
+        ...
+
+
+GuestPlace = Callable[[str], Place | None]
+"""Instance id → its place, or None when it is gone."""
 
 Failures = Mapping[RecordKey, str]
 """Keys that could not be carried out, each with the reason; everything else was."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from enid.guest.network import GuestNetwork
 from enid.topology.records import Port
 
 
@@ -90,8 +91,8 @@ class Guests(Protocol):
         """Kill it and delete its disk."""
         ...
 
-    def network_namespace(self, instance_id: str) -> int | None:
-        """An open descriptor of its network namespace, or None."""
+    def network(self, instance_id: str) -> GuestNetwork | None:
+        """Its network namespace, as long as it is there."""
         ...
 
     def fileno(self) -> int:

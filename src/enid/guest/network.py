@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from enid.guest import netconfig
@@ -31,23 +31,30 @@ class GuestNetwork:
     """One guest's network. ``namespace`` is a descriptor that stays the caller's; nothing is opened before its use."""
 
     def __init__(self, namespace: int) -> None:
-        self._namespace = namespace
+        self.namespace = namespace
         self._socket: RouteSocket | None = None
         self._applied: NetworkConfiguration | None = None
         self._named: dict[int, str] = {}
-        """Link index → the port it was last prepared for."""
+        """Link index → the port it was last named after."""
+
+    @property
+    def route(self) -> RouteSocket:
+        """rtnetlink inside; opened once."""
+        self._socket = self._socket or RouteSocket(self.namespace)
+        return self._socket
 
     def apply(self, ports: Sequence[Port]) -> None:
         """Configure ``ports``, which are plugged. Raises OSError naming the first that failed; the others are done."""
-        socket = self._socket = self._socket or RouteSocket(self._namespace)
+        socket = self.route
         if self._applied is None:
             self._applied = read(socket)
-        found = {port.id: self._link(socket, port) for port in ports}
-        devices = {port_id: link.index for port_id, link in found.items() if link}
-        plugged = [port for port in ports if port.id in devices]
-        self._prepare(socket, plugged, {link.index: link for link in found.values() if link})
+        found = {port.id: link for port in ports if (link := self._link(socket, port))}
+        plugged = [port for port in ports if port.id in found]
+        socket.batch([links.set_link(index=link.index, up=True) for link in found.values() if not link.up])
+        devices = {port_id: link.index for port_id, link in found.items()}
         failure = self._change(socket, self._applied, netconfig.wanted(plugged, devices))
-        missing = [port for port in ports if port.id not in devices]
+        self._name(socket, plugged, found)
+        missing = [port for port in ports if port.id not in found]
         if missing:
             raise OSError(errno.ENODEV, f"{missing[0].id}: there is no {missing[0].device} in {missing[0].instance_id}")
         if failure:
@@ -67,20 +74,17 @@ class GuestNetwork:
                 raise
             return None
 
-    def _prepare(self, socket: RouteSocket, ports: Iterable[Port], found: dict[int, Link]) -> None:
-        """Bring links up and give them their further names, once."""
-        by_name = {link.name: link for link in found.values()}
+    def _name(self, socket: RouteSocket, ports: Sequence[Port], found: Mapping[str, Link]) -> None:
+        """Give links their further names, once. Last: no packet waits for a name, and one that is taken is no reason to
+        leave the machine without a network."""
         requests = []
         for port in ports:
-            link = by_name[port.device]
-            if not link.up:
-                requests.append(links.set_link(index=link.index, up=True))
+            link = found[port.id]
             missing = [name for name in netconfig.altnames(port) if name not in link.altnames]
             if missing and self._named.get(link.index) != port.id:
                 requests.append(links.add_altnames(*missing, index=link.index))
-            self._named[link.index] = port.id
-        self._named = {index: name for index, name in self._named.items() if index in found}
-        socket.batch(requests)  # an alternative name that is taken is no reason to leave the machine without a network
+        self._named = {found[port.id].index: port.id for port in ports}
+        socket.batch(requests)
 
     def _change(self, socket: RouteSocket, old: NetworkConfiguration, new: NetworkConfiguration) -> OSError | None:
         """One batch from ``old`` to ``new``: first what is new, each after what it needs, then the rest."""

@@ -25,6 +25,7 @@ from enid.guest.host import survey
 from enid.guest.ids import NotEnoughIds
 from enid.guest.interface import Event, InstanceSpec, Running
 from enid.guest.launcher import SPAWNER_DIED, Launcher
+from enid.guest.network import GuestNetwork
 from enid.guest.plan import Plan, Reply
 from enid.guest.slots import Slots
 from enid.guest.watch import Watch
@@ -160,10 +161,10 @@ class Sandboxes:
 
     # Its network
 
-    def network_namespace(self, instance_id: str) -> int | None:
-        """A descriptor of its network namespace, which stays this object's, or None."""
+    def network(self, instance_id: str) -> GuestNetwork | None:
+        """Its network, which stays this object's, or None."""
         watch = self._live.get(instance_id)
-        return watch.namespace if watch else None
+        return watch.network if watch else None
 
     def configure(self, instance_id: str, ports: Sequence[Port]) -> None:
         """Make addresses, routes and rules those of ``ports``; no-op when it is gone.

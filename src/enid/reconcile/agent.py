@@ -41,7 +41,7 @@ class Agent:
         self._settings = settings
         self._database = Database(settings.url)
         self._guests = Sandboxes(settings)
-        self._fabric = LinuxFabric(settings, self._guests.network_namespace)
+        self._fabric = LinuxFabric(settings, self._guests.network)
         self._reconciler = Reconciler(
             self._database,
             self._fabric,

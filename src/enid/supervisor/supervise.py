@@ -160,7 +160,7 @@ def teardown(settings: Settings) -> None:
     guests = Sandboxes(settings)
     for instance_id in (*guests.adopt(), *guests.lost()):
         guests.kill(instance_id)
-    fabric = LinuxFabric(settings, guests.network_namespace)
+    fabric = LinuxFabric(settings, guests.network)
     fabric.destroy()
     guests.close()
     clear_run_dir(settings.run_dir)

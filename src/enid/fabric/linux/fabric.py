@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from enid.fabric.interface import Failures, GuestNamespace
+from enid.fabric.interface import Failures, GuestPlace
 from enid.fabric.linux import names, wires
 from enid.fabric.linux.appliances import Appliances
 from enid.fabric.linux.internet import Internet, host_device, leave_host
@@ -34,9 +34,9 @@ class LinuxFabric:
     :param host_id: ports of other hosts are not plugged here; the settings' own by default.
     """
 
-    def __init__(self, settings: Settings, guest_namespace: GuestNamespace, host_id: str | None = None) -> None:
+    def __init__(self, settings: Settings, guest_place: GuestPlace, host_id: str | None = None) -> None:
         self._settings = settings
-        self._guest = guest_namespace
+        self._guest = guest_place
         self._host_id = host_id or settings.host_id
         self._pins = settings.run_dir / "netns"
         self._host_device = host_device(settings.run_dir)

@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, IPv6Interface
 from pathlib import Path
 
 from enid.fabric.linux.cells import Cells
@@ -23,6 +23,8 @@ _GONE = {-errno.ESRCH, -errno.ENOENT, -errno.ENODEV, -errno.EADDRNOTAVAIL, -errn
 _FIRST_INDEX = 1 << 16
 """Indexes from here on are ours to choose; the kernel chooses from 1 on."""
 _LOOPBACK = 1
+_GATEWAY = IPv6Interface("fe80::1/128")
+_GATEWAY_FLAGS = addresses.NODAD | addresses.NOPREFIXROUTE
 _OUR_RULES = range(1, 32766)
 
 ROUTER_SETTINGS: Mapping[str, int] = {
@@ -77,6 +79,9 @@ class Node:
         self.routes: Cells[RouteKey, Route] = Cells()
         self.rules: Cells[Rule, bool] = Cells()
         self.addresses: Cells[Interface, bool] = Cells()
+        self.gateways: Cells[int, bool] = Cells()
+        """Links whose other end has its IPv6 default gateway here, the same address on all of them. The kernel walks
+        all links that have it whenever one more gets it, so a link that needs none shall have none."""
         self.neighbours: Cells[tuple[int, IPv4Address | IPv6Address], str] = Cells()
         self.links: dict[str, int] = {}
         """Name → index of every link but ``lo``."""
@@ -97,6 +102,8 @@ class Node:
             address = addresses.parse_address(body)
             if address.device == _LOOPBACK and not address.interface.ip.is_loopback:
                 self.addresses.held[address.interface] = True
+            elif address.interface.ip == _GATEWAY.ip:
+                self.gateways.held[address.device] = True
         for version in (4, 6):
             for body in self.route.dump(routes.get_routes(version)):
                 route = routes.parse_route(body)
@@ -129,20 +136,25 @@ class Node:
         group = 1
         self.route.batch([links.set_link(index=index, group=group) for index in doomed] + [links.delete_group(group)])
         gone = set(doomed)
+        self.gateways.forget(gone)
         self.neighbours.forget([key for key in self.neighbours.held if key[0] in gone])
         self.routes.forget([key for key, route in self.routes.held.items() if route.device in gone])
 
     def settle_neighbours(self, everything: bool = False) -> dict[int, str]:
         """Make neighbours and addresses so; link index → reason for those that failed."""
         near = self.neighbours.take(everything)
+        gateways = self.gateways.take(everything)
         own = self.addresses.take(everything)
         wanted = near.added + near.changed
         work = [neighbours.replace_neighbour(device, address, mac) for (device, address), mac in wanted]
         devices = [device for (device, _), _ in wanted]
         work += [addresses.add_address(_LOOPBACK, interface, flags=addresses.NODAD) for interface, _ in own.added]
         devices += [_LOOPBACK] * len(own.added)
+        work += [addresses.add_address(device, _GATEWAY, flags=_GATEWAY_FLAGS) for device, _ in gateways.added]
+        devices += [device for device, _ in gateways.added]
         work += [neighbours.delete_neighbour(device, address) for (device, address), _ in near.removed]
         work += [addresses.delete_address(_LOOPBACK, interface) for interface, _ in own.removed]
+        work += [addresses.delete_address(device, _GATEWAY) for device, _ in gateways.removed]
         devices += [0] * (len(work) - len(devices))
         return _failed(zip(devices, self.route.batch(work), strict=True))
 

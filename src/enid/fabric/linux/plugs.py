@@ -4,28 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv6Interface
 
-from enid.fabric.interface import GuestNamespace
+from enid.fabric.interface import GuestPlace, Place
 from enid.fabric.linux import names
 from enid.fabric.linux.node import Node
-from enid.netlink import addresses, links, neighbours
-from enid.netlink.socket import RouteSocket
+from enid.netlink import links, neighbours
 from enid.topology.records import Port, RecordKey
 
 PORT_MTU = 9001
-_ROUTER_ADDRESS = IPv6Interface("fe80::1/64")
-"""The IPv6 default gateway of every guest, the same on every link."""
 
 
-def altnames(port: Port) -> tuple[str, str]:
-    """The guest end's further names."""
-    return port.id, f"device-number-{port.device_index}"
-
-
-def plug(node: Node, ports: Sequence[Port], guest: GuestNamespace, counts: Counter[str]) -> dict[RecordKey, str]:
+def plug(node: Node, ports: Sequence[Port], guest: GuestPlace) -> dict[RecordKey, str]:
     """Make the pairs of ``ports`` and bring both ends up. The keys of those that failed, each with the reason."""
     failures: dict[RecordKey, str] = {}
     found = [(port, guest(port.instance_id)) for port in ports]
@@ -34,11 +25,11 @@ def plug(node: Node, ports: Sequence[Port], guest: GuestNamespace, counts: Count
     for port, reason in _make(node, present):
         failures[port.key] = reason
     made = [(port, place) for port, place in present if port.key not in failures]
-    failures.update(_bring_up(node, made, counts))
+    failures.update(_bring_up(node, made))
     return failures
 
 
-def _make(node: Node, present: Sequence[tuple[Port, int]]) -> Iterable[tuple[Port, str]]:
+def _make(node: Node, present: Sequence[tuple[Port, Place]]) -> Iterable[tuple[Port, str]]:
     """The pairs, and the router's ends complete."""
     router_mac = names.mac(node.path.name)
     work: list[bytes] = []
@@ -54,16 +45,15 @@ def _make(node: Node, present: Sequence[tuple[Port, int]]) -> Iterable[tuple[Por
                 peer_name=port.device,
                 peer_mac=port.mac,
                 peer_mtu=PORT_MTU,
-                peer_namespace=place,
+                peer_namespace=place.namespace,
             ),
             links.set_link(index=index, up=True),
             neighbours.answer_at_once(index),
-            addresses.add_address(index, _ROUTER_ADDRESS, flags=addresses.NODAD),
         ]
     results = node.route.batch(work)
     steps = len(work) // len(present) if present else 1
-    for place, (port, _) in enumerate(present):
-        made, *rest = results[place * steps : (place + 1) * steps]
+    for number, (port, _) in enumerate(present):
+        made, *rest = results[number * steps : (number + 1) * steps]
         if made < 0:
             del node.links[names.port_link(port.attachment_id)]
             taken = f"the instance already has an interface {port.device}"
@@ -72,7 +62,7 @@ def _make(node: Node, present: Sequence[tuple[Port, int]]) -> Iterable[tuple[Por
             yield port, "the router's end could not be configured"
 
 
-def _bring_up(node: Node, made: Sequence[tuple[Port, int]], counts: Counter[str]) -> dict[RecordKey, str]:
+def _bring_up(node: Node, made: Sequence[tuple[Port, Place]]) -> dict[RecordKey, str]:
     """The guests' ends, one visit per instance, then a look at each router end: that makes the kernel notice the
     carrier now and not some milliseconds after traffic was sent there."""
     failures: dict[RecordKey, str] = {}
@@ -83,24 +73,19 @@ def _bring_up(node: Node, made: Sequence[tuple[Port, int]], counts: Counter[str]
         places[port.instance_id] = place
     for instance, ports in visits.items():
         try:
-            with RouteSocket(places[instance], counts) as route:
-                for port in ports:
-                    up, *_ = route.batch(
-                        [
-                            links.set_link(name=port.device, up=True),
-                            *(links.add_altnames(name, name=port.device) for name in altnames(port)),
-                        ]
-                    )
-                    if up < 0:
-                        failures[port.key] = f"{port.device} could not be brought up: {os.strerror(-up)}"
+            results = places[instance].route.batch([links.set_link(name=port.device, up=True) for port in ports])
         except OSError as error:
             failures.update((port.key, f"instance {instance}: {error.strerror}") for port in ports)
+            continue
+        for port, up in zip(ports, results, strict=True):
+            if up < 0:
+                failures[port.key] = f"{port.device} could not be brought up: {os.strerror(-up)}"
     looks = [links.get_link(index=node.links[names.port_link(port.attachment_id)]) for port, _ in made]
     node.route.batch(looks)
     return failures
 
 
-def set_aside(ports: Iterable[Port], guest: GuestNamespace, counts: Counter[str]) -> None:
+def set_aside(ports: Iterable[Port], guest: GuestPlace) -> None:
     """Make room in the guests for others of the same device: deleting these links, which is slow, can wait.
 
     What cannot be moved is left; whoever needs its place is refused then.
@@ -110,20 +95,19 @@ def set_aside(ports: Iterable[Port], guest: GuestNamespace, counts: Counter[str]
         if place is None:
             continue
         try:
-            with RouteSocket(place, counts) as route:
-                (body,) = route.request(links.get_link(name=port.device))
-                link = links.parse_link(body)
-                route.batch(
-                    [
-                        links.set_link(index=link.index, up=False, rename=names.port_link(port.attachment_id)),
-                        *(links.delete_altnames(name, index=link.index) for name in link.altnames),
-                    ]
-                )
+            (body,) = place.route.request(links.get_link(name=port.device))
+            link = links.parse_link(body)
+            place.route.batch(
+                [
+                    links.set_link(index=link.index, up=False, rename=names.port_link(port.attachment_id)),
+                    *(links.delete_altnames(name, index=link.index) for name in link.altnames),
+                ]
+            )
         except OSError:
             continue
 
 
-def adoptable(node: Node, ports: Iterable[Port], guest: GuestNamespace, counts: Counter[str]) -> set[str]:
+def adoptable(node: Node, ports: Iterable[Port], guest: GuestPlace) -> set[str]:
     """Of the links the node has, the names of those whose other end is the right interface of the right instance."""
     kept = set()
     for port in ports:
@@ -132,8 +116,7 @@ def adoptable(node: Node, ports: Iterable[Port], guest: GuestNamespace, counts: 
         if place is None:
             continue
         try:
-            with RouteSocket(place, counts) as route:
-                (body,) = route.request(links.get_link(name=port.device))
+            (body,) = place.route.request(links.get_link(name=port.device))
         except OSError:
             continue
         link = links.parse_link(body)

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from ipaddress import ip_address, ip_interface
 from pathlib import Path
 
-from enid.fabric.interface import GuestNamespace
+from enid.fabric.interface import GuestPlace
 from enid.fabric.linux import elements, names, plugs, routing
 from enid.fabric.linux.gates import Gates
 from enid.fabric.linux.groups import Element
@@ -44,7 +44,7 @@ class RouterError(Exception):
 class Router:
     """The router of ``vpc``. ``host_id``: ports elsewhere are members of their groups here and nothing more."""
 
-    def __init__(self, vpc: Vpc, path: Path, host_id: str, guest: GuestNamespace, counts: Counter[str]) -> None:
+    def __init__(self, vpc: Vpc, path: Path, host_id: str, guest: GuestPlace, counts: Counter[str]) -> None:
         self.node = Node(path, counts, ROUTER_SETTINGS)
         self.vpc = vpc
         self.ports: dict[str, Port] = {}
@@ -52,7 +52,6 @@ class Router:
         """Links of withdrawn ports, to be deleted."""
         self._host_id = host_id
         self._guest = guest
-        self._counts = counts
         self._groups: dict[str, SecurityGroup] = {}
         self._acls: dict[str, NetworkAcl] = {}
         self._gates = Gates(self.node.netfilter)
@@ -84,7 +83,7 @@ class Router:
         try:
             changes = [Change(None, record) for record in records]
             here = [port for port in (change.new for change in changes) if isinstance(port, Port) and self._here(port)]
-            kept = plugs.adoptable(self.node, here, self._guest, self._counts) | set(wires)
+            kept = plugs.adoptable(self.node, here, self._guest) | set(wires)
             delivered, public = set(self.node.routes.held), self._gates.public()
             self.node.delete_links([name for name in self.node.links if name not in kept])
             failures = self._plug(changes)
@@ -126,8 +125,8 @@ class Router:
         places_taken = {(port.instance_id, port.device) for port in wanted}
         self._unplug(name for name in self.leaving if name in names_taken)
         in_the_way = [old for old in self.leaving.values() if (old.instance_id, old.device) in places_taken]
-        plugs.set_aside(in_the_way, self._guest, self._counts)
-        failures = plugs.plug(self.node, wanted, self._guest, self._counts)
+        plugs.set_aside(in_the_way, self._guest)
+        failures = plugs.plug(self.node, wanted, self._guest)
         for port in wanted:
             name = names.port_link(port.attachment_id)
             if port.key in failures and name in self.node.links:
@@ -216,6 +215,7 @@ class Router:
         name, device = names.port_link(port.attachment_id), self._device(port)
         if isinstance(new, Port) and new.attachment_id == port.attachment_id and self._here(new):
             self.node.neighbours.withdraw((device, address) for address in port.addresses)
+            self.node.gateways.withdraw([device])
         elif device:
             self.leaving[name] = port
 
@@ -227,6 +227,8 @@ class Router:
             device = self._device(port)
             self._tables.use(port.route_table_id)
             self.node.neighbours.announce(((device, address), port.mac) for address in port.addresses)
+            if any(address.version == 6 for address in port.addresses):
+                self.node.gateways.announce([(device, True)])
             routes = [routing.delivery(address, device) for address in port.addresses]
             self.node.routes.announce((key_of(route), route) for route in routes)
 
