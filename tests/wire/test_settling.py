@@ -8,12 +8,12 @@ import stat
 import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, insert, update
+from sqlalchemy import Connection, delete, insert, update
 from wire_signing import ACCOUNT, boto_client
 
 from enid.settings import Settings
@@ -58,14 +58,33 @@ def set_status(database: Database, status: str) -> None:
         db.execute(update(attachments).values(status=status))
 
 
-def test_what_stands_still_is_not_waited_for(settings: Settings, database: Database, attached: None) -> None:
+async def heard(settings: Settings, settling: Settling) -> asyncio.Event:
+    """News that came during a call."""
+    news = settling.next_news
+    journal.wake(settings.api_socket)
+    await asyncio.wait_for(news.wait(), 10)
+    return news
+
+
+def test_what_came_during_the_call_is_not_missed(settings: Settings, database: Database, attached: None) -> None:
     async def main() -> None:
         async with waiting_room(settings, database) as settling:
-            assert await settling.wait({ENI, "eni-unknown"}, 5)
+            assert await settling.wait({ENI, "eni-unknown"}, await heard(settings, settling), 5)
 
     started = time.monotonic()
     asyncio.run(main())
     assert time.monotonic() - started < 2
+
+
+def test_nobody_looks_before_there_is_news(
+    settings: Settings, database: Database, attached: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with waiting_room(settings, database) as settling:
+            monkeypatch.delattr(Database, "read")
+            assert not await settling.wait({ENI}, settling.next_news, 0.1)
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("end", ["attached", "gone"])
@@ -74,7 +93,7 @@ def test_the_agents_word_ends_the_wait(settings: Settings, database: Database, a
 
     async def main() -> None:
         async with waiting_room(settings, database) as settling:
-            waits = [asyncio.create_task(settling.wait({ENI}, 20)) for _ in range(3)]
+            waits = [asyncio.create_task(settling.wait({ENI}, settling.next_news, 20)) for _ in range(3)]
             journal.wake(settings.api_socket)  # news, but not of this interface
             done, _ = await asyncio.wait(waits, timeout=0.1)
             assert not done
@@ -89,15 +108,32 @@ def test_the_agents_word_ends_the_wait(settings: Settings, database: Database, a
     asyncio.run(main())
 
 
-def test_the_wait_is_bounded_and_holds_no_transaction(settings: Settings, database: Database, attached: None) -> None:
+def test_the_wait_is_bounded_and_holds_no_transaction(
+    settings: Settings, database: Database, attached: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     set_status(database, "attaching")
+    entered, left = [], []
+    read = database.read
+
+    @contextmanager
+    def counted() -> Iterator[Connection]:
+        entered.append(1)
+        with read() as db:
+            yield db
+        left.append(1)
+
+    def open_transactions() -> int:
+        assert entered
+        return len(entered) - len(left)
+
+    monkeypatch.setattr(database, "read", counted)
 
     async def main() -> None:
         async with waiting_room(settings, database) as settling:
-            assert not await settling.wait({ENI}, 0.1)
-            wait = asyncio.create_task(settling.wait({ENI}, 0.2))
+            assert not await settling.wait({ENI}, settling.next_news, 0.1)
+            wait = asyncio.create_task(settling.wait({ENI}, await heard(settings, settling), 0.2))
             await asyncio.wait([wait], timeout=0.1)
-            assert database.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+            assert open_transactions() == 0
             assert not await wait
 
     asyncio.run(main())
@@ -112,7 +148,7 @@ def test_trouble_while_looking_ends_the_wait(
     async def main() -> None:
         async with waiting_room(settings, database) as settling:
             monkeypatch.setattr(database, "read", broken)
-            assert not await settling.wait({ENI}, 5)
+            assert not await settling.wait({ENI}, await heard(settings, settling), 5)
 
     asyncio.run(main())
 

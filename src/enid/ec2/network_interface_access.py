@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, bindparam, select
 
 from enid.ec2.context import Context
 from enid.ec2.errors import AwsError, check_id, not_found, not_permitted
@@ -14,6 +14,11 @@ from enid.store.tables import attachments, instances, network_interfaces
 
 AMAZON = "amazon-aws"
 """Who AWS says manages, and owns the far end of, a service's interface."""
+_ATTACHMENT = (
+    select(attachments)
+    .join(network_interfaces, network_interfaces.c.id == attachments.c.network_interface_id)
+    .where(attachments.c.id == bindparam("id"), network_interfaces.c.account_id == bindparam("account"))
+)
 
 
 def writable(ctx: Context, network_interface_id: str) -> Row[Any]:
@@ -49,12 +54,7 @@ def attachment(ctx: Context, attachment_id: str) -> Row[Any]:
     if attachment_id.startswith("ela-attach-"):
         raise not_permitted("You are not allowed to manage 'ela-attach' attachments.")
     check_id("eni-attach", attachment_id)
-    query = (
-        select(attachments)
-        .join(network_interfaces, network_interfaces.c.id == attachments.c.network_interface_id)
-        .where(attachments.c.id == attachment_id, network_interfaces.c.account_id == ctx.account_id)
-    )
-    row = ctx.db.execute(query).one_or_none()
+    row = ctx.db.execute(_ATTACHMENT, {"id": attachment_id, "account": ctx.account_id}).one_or_none()
     if row is None:
         raise not_found("eni-attach", attachment_id)
     return row

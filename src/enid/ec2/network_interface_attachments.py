@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row, func, insert, or_, select, update
+from sqlalchemy import Row, bindparam, func, insert, or_, select, update
 
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.errors import (
@@ -27,6 +27,21 @@ from enid.store.ids import new_id
 from enid.store.tables import attachments, network_interfaces, private_addresses
 
 _ATTACHABLE = ("pending", "running", "stopped")
+
+_INSERT = insert(attachments)
+_DETACH = update(attachments).where(attachments.c.id == bindparam("attachment")).values(status="detaching")
+_IN_USE = update(network_interfaces).where(network_interfaces.c.id == bindparam("interface")).values(status="in-use")
+_IN_THE_WAY = select(attachments).where(
+    or_(
+        attachments.c.network_interface_id == bindparam("interface"),
+        attachments.c.instance_id == bindparam("instance"),
+    )
+)
+_COUNT = (
+    select(private_addresses.c.family, func.count().label("number"))
+    .where(private_addresses.c.network_interface_id == bindparam("interface"))
+    .group_by(private_addresses.c.family)
+)
 
 
 @operation("AttachNetworkInterface")
@@ -71,15 +86,14 @@ def attach(
         "delete_on_termination": delete_on_termination,
     }
     with allocation.judged():
-        ctx.db.execute(insert(attachments), row)
+        ctx.db.execute(_INSERT, row)
     _transition(ctx, interface.id)
     return id_
 
 
 def _transition(ctx: Context, network_interface_id: str) -> None:
     """The interface is neither here nor there: ``in-use`` until the agent says otherwise."""
-    mine = network_interfaces.c.id == network_interface_id
-    ctx.db.execute(update(network_interfaces).where(mine).values(status="in-use"))
+    ctx.db.execute(_IN_USE, {"interface": network_interface_id})
     ctx.note("network_interface", network_interface_id)
     ctx.settle(network_interface_id)
 
@@ -88,11 +102,7 @@ def _check_free(
     ctx: Context, interface: Row[Any], instance: Row[Any], device_index: int, card: int, launching: bool
 ) -> None:
     """Neither the interface nor the slot is taken, and the type has room."""
-    columns = attachments.c
-    query = select(attachments).where(
-        or_(columns.network_interface_id == interface.id, columns.instance_id == instance.id)
-    )
-    rows = list(ctx.db.execute(query))
+    rows = list(ctx.db.execute(_IN_THE_WAY, {"interface": interface.id, "instance": instance.id}))
     if mine := next((row for row in rows if row.network_interface_id == interface.id), None):
         if launching:
             raise AwsError("InvalidNetworkInterface.InUse", f"Interface: [{interface.id}] in use.")
@@ -127,9 +137,7 @@ def _check_place(interface: Row[Any], instance: Row[Any]) -> None:
 
 
 def _check_addresses(ctx: Context, interface: Row[Any], instance: Row[Any], launching: bool) -> None:
-    columns = private_addresses.c
-    query = select(columns.family, func.count().label("number")).where(columns.network_interface_id == interface.id)
-    counts = {row.family: row.number for row in ctx.db.execute(query.group_by(columns.family))}
+    counts = {row.family: row.number for row in ctx.db.execute(_COUNT, {"interface": interface.id})}
     bounds = limits(instance.instance_type)
     if counts.get(4, 0) <= bounds.ipv4_per_interface and counts.get(6, 0) <= bounds.ipv6_per_interface:
         return
@@ -151,6 +159,6 @@ def detach_network_interface(ctx: Context, params: Params) -> Result:
         raise not_permitted("The network interface at device index 0 cannot be detached.", [row.instance_id])
     if row.status != "attached" and not params.get("Force"):
         raise AwsError("IncorrectState", f"Attachment '{row.id}' is currently {row.status}.")
-    ctx.db.execute(update(attachments).where(attachments.c.id == row.id).values(status="detaching"))
+    ctx.db.execute(_DETACH, {"attachment": row.id})
     _transition(ctx, interface.id)
     return {}

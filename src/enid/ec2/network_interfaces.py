@@ -189,7 +189,7 @@ def _create(
     allocation.add_private(ctx.db, rows)
     network_interface_groups.write(ctx, id_, groups)
     tags.write(ctx, "network-interface", [id_], given_tags)
-    ctx.note("network_interface", id_)
+    # No note for the agent: an interface that is attached to nothing carries nothing.
     related = network_interface_view.Related(
         addresses={id_: [(item["ip"], item["family"], item["is_primary"]) for item in rows]},
         groups={id_: [{"GroupId": group_id, "GroupName": name} for group_id, name in groups]},

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Row, Table, select, true, update
+from sqlalchemy import Column, ColumnElement, Row, Select, Table, bindparam, select, true, update
 
 from enid.ec2.context import Context
 from enid.ec2.errors import check_id, not_found
@@ -25,10 +25,19 @@ class Resource:
     """AWS's ``ResourceType``, as tag specifications name it."""
     table: Table
     id: Column[Any]
+    query: Select[Any]
+    """Of the living row ``id`` of ``account``. Built once: building a statement costs more than running it."""
+
+
+def is_alive(table: Table) -> ColumnElement[bool]:
+    """Not only still in sight, see :func:`bury`."""
+    return table.c.deleted_at.is_(None) if "deleted_at" in table.c else true()
 
 
 def _resource(prefix: str, type_: str, table: Table, id_: str = "id") -> tuple[str, Resource]:
-    return prefix, Resource(prefix, type_, table, table.c[id_])
+    mine = table.c.account_id == bindparam("account")
+    query = select(table).where(table.c[id_] == bindparam("id"), mine, is_alive(table))
+    return prefix, Resource(prefix, type_, table, table.c[id_], query)
 
 
 RESOURCES: dict[str, Resource] = dict(
@@ -54,15 +63,6 @@ RESOURCES: dict[str, Resource] = dict(
 )
 
 
-def is_alive(table: Table) -> ColumnElement[bool]:
-    """Not only still in sight, see :func:`bury`."""
-    return table.c.deleted_at.is_(None) if "deleted_at" in table.c else true()
-
-
-def _mine(ctx: Context, resource: Resource) -> tuple[ColumnElement[bool], ...]:
-    return resource.table.c.account_id == ctx.account_id, is_alive(resource.table)
-
-
 def bury(ctx: Context, prefix: str, id_: str) -> None:
     """Delete a resource that AWS goes on to show as ``deleted`` for a while. Nothing else finds it any more."""
     resource = RESOURCES[prefix]
@@ -76,9 +76,7 @@ def fetch(ctx: Context, prefix: str, id_: str) -> Row[Any]:
     :raises AwsError: ``Invalid…Malformed`` or ``Invalid…NotFound``.
     """
     check_id(prefix, id_)
-    resource = RESOURCES[prefix]
-    query = select(resource.table).where(resource.id == id_, *_mine(ctx, resource))
-    row = ctx.db.execute(query).one_or_none()
+    row = ctx.db.execute(RESOURCES[prefix].query, {"id": id_, "account": ctx.account_id}).one_or_none()
     if row is None:
         raise not_found(prefix, id_)
     return row
@@ -93,7 +91,8 @@ def fetch_all(ctx: Context, prefix: str, ids: Iterable[str]) -> dict[str, Row[An
     if not wanted:
         return {}
     resource = RESOURCES[prefix]
-    query = select(resource.table).where(resource.id.in_(wanted), *_mine(ctx, resource))
+    mine = resource.table.c.account_id == ctx.account_id
+    query = select(resource.table).where(resource.id.in_(wanted), mine, is_alive(resource.table))
     found = {getattr(row, resource.id.name): row for row in ctx.db.execute(query)}
     for id_ in wanted:
         if id_ not in found:

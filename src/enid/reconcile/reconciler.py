@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 import structlog
+from sqlalchemy import Connection
 
 from enid import clock
 from enid.fabric.interface import Fabric
@@ -101,6 +102,7 @@ class Reconciler:
         """Converge from whatever this host has: adopt the sandboxes, resync the fabric, finish what was under way."""
         self._live = {id_: guest.boot for id_, guest in self._guests.adopt().items()}
         lost = self._guests.lost()
+        self._transact(lambda db: journal.reached(db, self._host_id, journal.last(db), clock.now()))
         with self._database.read() as db:
             self._seq = journal.last(db)
             wanted = snapshot.world(db, self._host_id)
@@ -134,10 +136,10 @@ class Reconciler:
             self.step(keys)
 
     def prune(self) -> None:
-        """Forget the journal's entries that are done, and what ended an hour ago."""
+        """Say what is done of the journal, which forgets it, and forget what ended an hour ago."""
         hour_ago = clock.now(ago=timedelta(hours=1))
         with suppress(Conflict), self._database.write() as db:  # the next time is soon enough
-            journal.forget(db, self._seq)
+            journal.reached(db, self._host_id, self._seq, clock.now())
             status.forget_ended(db, hour_ago)
 
     # --- one step -----------------------------------------------------------------------------------------------------
@@ -212,7 +214,7 @@ class Reconciler:
         self._stopping.discard(instance_id)
         self._guests.kill(instance_id)
 
-    def _carry_out(self, records: dict[RecordKey, Record | None]) -> dict[RecordKey, str]:
+    def _carry_out(self, records: Mapping[RecordKey, Record | None]) -> dict[RecordKey, str]:
         """Give the fabric what differs from what it has, then let the guests follow."""
         changes = []
         for key, record in records.items():
@@ -314,27 +316,30 @@ class Reconciler:
 
     def _write(self, outcome: Outcome) -> None:
         """All status of a step in one transaction."""
-        while outcome:
-            try:
-                self._write_once(outcome)
-            except Conflict:
-                continue
+        if outcome:
+            self._transact(lambda db: _write(db, outcome))
             self._written()
-            return
 
-    def _write_once(self, outcome: Outcome) -> None:
-        now = clock.now()
-        with self._database.write() as db:
-            status.attached(db, outcome.attached)
-            status.detached(db, outcome.detached)
-            for attachment_id in outcome.plug_failed:
-                status.plug_failed(db, attachment_id)
-            status.running(db, outcome.running)
-            status.impaired(db, outcome.impaired)
-            status.stopped(db, outcome.stopped, now)
-            status.terminated(db, outcome.terminated, now)
-            for instance_id, reason in outcome.start_failed.items():
-                status.start_failed(db, instance_id, reason, now)
+    def _transact(self, work: Callable[[Connection], None]) -> None:
+        """In a transaction, again until no other one is in its way."""
+        while True:
+            with suppress(Conflict), self._database.write() as db:
+                work(db)
+                break
+
+
+def _write(db: Connection, outcome: Outcome) -> None:
+    now = clock.now()
+    status.attached(db, outcome.attached)
+    status.detached(db, outcome.detached)
+    for attachment_id in outcome.plug_failed:
+        status.plug_failed(db, attachment_id)
+    status.running(db, outcome.running)
+    status.impaired(db, outcome.impaired)
+    status.stopped(db, outcome.stopped, now)
+    status.terminated(db, outcome.terminated, now)
+    for instance_id, reason in outcome.start_failed.items():
+        status.start_failed(db, instance_id, reason, now)
 
 
 def _ports(change: Change) -> list[Port]:

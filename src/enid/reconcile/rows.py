@@ -6,13 +6,26 @@ from base64 import b64decode
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, Row, or_, select
+from sqlalchemy import Connection, Row, bindparam, or_, select
 
 from enid.guest.interface import InstanceSpec
 from enid.store import tables as t
 
 MOVING = ("pending", "running", "stopping", "shutting-down")
 """States in which the agent has, or may have, something to do."""
+
+_A, _I = t.attachments.c, t.instances.c
+_MOVING = (
+    select(t.attachments, _I.state, _I.health)
+    .outerjoin(t.instances, _I.id == _A.instance_id)
+    .where(_A.status.in_(("attaching", "detaching")))
+    .where(
+        or_(
+            _A.network_interface_id.in_(bindparam("interfaces", expanding=True)),
+            _A.instance_id.in_(bindparam("instances", expanding=True)),
+        )
+    )
+)
 
 
 def instances(db: Connection, ids: Collection[str]) -> list[Row[Any]]:
@@ -35,14 +48,7 @@ def attachments(db: Connection, interfaces: Collection[str], instance_ids: Colle
     """Attachments in a transitional state, of these interfaces or instances, with the state of the instance, if any."""
     if not interfaces and not instance_ids:
         return []
-    a, i = t.attachments, t.instances
-    query = (
-        select(a, i.c.state, i.c.health)
-        .outerjoin(i, i.c.id == a.c.instance_id)
-        .where(a.c.status.in_(("attaching", "detaching")))
-        .where(or_(a.c.network_interface_id.in_(interfaces), a.c.instance_id.in_(instance_ids)))
-    )
-    return list(db.execute(query))
+    return list(db.execute(_MOVING, {"interfaces": list(interfaces), "instances": list(instance_ids)}))
 
 
 def unfinished_interfaces(db: Connection) -> list[str]:

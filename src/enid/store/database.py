@@ -1,8 +1,8 @@
 """Connections and transactions: SQLite by default (WAL, ``synchronous=FULL``), PostgreSQL by URL, one code.
 
-A write transaction takes SQLite's write lock at its start (``BEGIN IMMEDIATE``) so that what it read stays true; on
-PostgreSQL it is SERIALIZABLE, and a serialization failure is raised as :class:`Conflict` for the caller to try again.
-Readers never wait for writers on either.
+A write transaction takes SQLite's write lock at its start (``BEGIN IMMEDIATE``) so that what it read stays true, and
+writers of one process share commits (:mod:`enid.store.writers`); on PostgreSQL it is SERIALIZABLE, and a serialization
+failure is raised as :class:`Conflict` for the caller to try again. Readers never wait for writers on either.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
 from enid.store.tables import metadata
+from enid.store.writers import Writers, driver
 
 
 class Conflict(Exception):
@@ -25,6 +26,13 @@ class Conflict(Exception):
 
 
 _SERIALIZATION_FAILURES = {"40001", "40P01"}
+_STATEMENTS = 512
+"""Prepared ones that a connection keeps."""
+_MAPPED = 1 << 30
+"""Bytes of the database that are read where they lie: a write of another process invalidates all that was copied."""
+_LONGEST_LOG = 8000
+"""Pages in SQLite's log at which a commit moves them into the database itself: 32 MB, if :meth:`Database.checkpoint`
+has not come in time."""
 
 
 class Database:
@@ -41,6 +49,8 @@ class Database:
             self.engine = create_engine(
                 parsed.set(drivername="postgresql+psycopg"), pool_size=20, isolation_level="SERIALIZABLE"
             )
+        self._writers = Writers(self.engine.connect)
+        self._idle: list[Connection] = []
 
     def create(self) -> None:
         """Make the tables that are missing (tests; a real store goes through the migrations)."""
@@ -49,60 +59,70 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent snapshot; never waits for a writer, and never meets a :class:`Conflict`."""
-        with self.engine.connect() as connection:
+        with self._reader() if self.is_sqlite else self.engine.connect() as connection:
             if self.is_sqlite:
-                connection.exec_driver_sql("BEGIN")
+                connection.begin()
+                driver(connection).execute("BEGIN")
             else:  # SERIALIZABLE may refuse even a reader
                 connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             try:
                 yield connection
             finally:
                 connection.rollback()
-                if self.is_sqlite:
-                    _end(connection, "ROLLBACK")
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that commits when the block ends without an exception.
+        """A transaction that is committed when the block has ended without an exception.
 
         :raises Conflict: PostgreSQL could not serialize it.
         """
+        if self.is_sqlite:
+            with self._writers.transaction() as connection:
+                yield connection
+            return
         try:
             with self.engine.connect() as connection:
-                if self.is_sqlite:
-                    connection.exec_driver_sql("BEGIN IMMEDIATE")
-                try:
-                    yield connection
-                except BaseException:
-                    connection.rollback()
-                    if self.is_sqlite:
-                        _end(connection, "ROLLBACK")
-                    raise
-                if self.is_sqlite:
-                    _end(connection, "COMMIT")
-                else:
-                    connection.commit()
+                yield connection
+                connection.commit()
         except OperationalError as error:
             if getattr(error.orig, "sqlstate", None) in _SERIALIZATION_FAILURES:
                 raise Conflict from error
             raise
 
+    def checkpoint(self) -> None:
+        """Move what SQLite's log holds into the database proper, so that no commit has to. Disturbs nobody."""
+        if self.is_sqlite:
+            with self._reader() as connection:
+                driver(connection).execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+
     def close(self) -> None:
         """Give every connection back."""
+        self._writers.close()
+        while self._idle:
+            self._idle.pop().close()
         self.engine.dispose()
 
-
-def _end(connection: Connection, word: str) -> None:
-    """Commit or roll back on the driver's connection: SQLAlchemy thinks it is in autocommit."""
-    driver = connection.connection.driver_connection
-    assert driver is not None
-    if driver.in_transaction:
-        driver.execute(word)
+    @contextmanager
+    def _reader(self) -> Iterator[Connection]:
+        """A connection of SQLite's, the one used last first: it knows the statements, and its way to the pool and back
+        would cost as much as a query."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self.engine.connect()
+        try:
+            yield connection
+        finally:
+            self._idle.append(connection)
 
 
 def _sqlite_engine(url: str) -> Engine:
     engine = create_engine(
-        url, poolclass=QueuePool, pool_size=20, connect_args={"check_same_thread": False, "timeout": 30}
+        url,
+        poolclass=QueuePool,
+        pool_size=20,
+        pool_reset_on_return=None,  # a transaction is ended by whoever began it
+        connect_args={"check_same_thread": False, "timeout": 30, "cached_statements": _STATEMENTS},
     )
 
     @event.listens_for(engine, "connect")
@@ -115,6 +135,8 @@ def _sqlite_engine(url: str) -> Engine:
             "case_sensitive_like=ON",
             "cache_size=-65536",
             "temp_store=MEMORY",
+            f"mmap_size={_MAPPED}",
+            f"wal_autocheckpoint={_LONGEST_LOG}",
         ):
             connection.execute(f"PRAGMA {pragma}")
 

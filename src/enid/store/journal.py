@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
-from enid.store.tables import journal
+from enid.store.tables import hosts, journal
 
 Kind = Literal[
     "vpc",
@@ -32,6 +32,9 @@ _QUEUE = select(func.pg_advisory_xact_lock(0x656E6964))
 """PostgreSQL draws a sequence number long before the transaction commits: without queueing from here to the commit, a
 reader could see 6 while 5 is still to come, move on, and never look back. SQLite has one writer at a time."""
 
+_INSERT = insert(journal)
+_AFTER = select(journal).where(journal.c.seq > bindparam("seen")).order_by(journal.c.seq).limit(bindparam("most"))
+
 
 def note(db: Connection, keys: Iterable[Key]) -> None:
     """Add entries for ``keys`` to the transaction."""
@@ -39,12 +42,12 @@ def note(db: Connection, keys: Iterable[Key]) -> None:
     if rows:
         if db.dialect.name == "postgresql":
             db.execute(_QUEUE)
-        db.execute(insert(journal), rows)
+        db.execute(_INSERT, rows)
 
 
 def after(db: Connection, seq: int, limit: int = 10_000) -> tuple[int, list[Key]]:
     """The last sequence number seen and the distinct keys noted after ``seq``, oldest first."""
-    rows = db.execute(select(journal).where(journal.c.seq > seq).order_by(journal.c.seq).limit(limit)).all()
+    rows = db.execute(_AFTER, {"seen": seq, "most": limit}).all()
     return (rows[-1].seq if rows else seq), list(dict.fromkeys((row.kind, row.id) for row in rows))
 
 
@@ -53,9 +56,15 @@ def last(db: Connection) -> int:
     return int(db.execute(select(func.coalesce(func.max(journal.c.seq), 0))).scalar_one())
 
 
-def forget(db: Connection, seq: int) -> None:
-    """Drop the entries every agent has carried out."""
-    db.execute(delete(journal).where(journal.c.seq <= seq))
+def reached(db: Connection, host_id: str, seq: int, now: str) -> None:
+    """The agent of ``host_id`` needs nothing up to ``seq`` any more; drop what no agent needs.
+
+    An agent that has been heard of once is reckoned with until its row in ``hosts`` is deleted.
+    """
+    position = {"seq": seq, "seen_at": now}
+    if not db.execute(update(hosts).where(hosts.c.id == host_id).values(position)).rowcount:
+        db.execute(insert(hosts), {"id": host_id, **position})
+    db.execute(delete(journal).where(journal.c.seq <= select(func.min(hosts.c.seq)).scalar_subquery()))
 
 
 def wake(path: Path) -> None:

@@ -10,7 +10,22 @@ from collections.abc import Callable, Collection, Sequence
 from ipaddress import IPv4Address, ip_address
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    CursorResult,
+    Select,
+    and_,
+    bindparam,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    true,
+    union_all,
+)
 
 from enid.store import tables as t
 from enid.store.journal import Key
@@ -23,6 +38,8 @@ LIVE_STATES = ("pending", "running")
 
 Wanted = dict[Kind, set[str]]
 """Ids by kind of record."""
+
+_Among = Callable[[ColumnElement[Any]], ColumnElement[bool]]
 
 
 def world(db: Connection, host_id: str | None = None) -> dict[RecordKey, Record]:
@@ -58,7 +75,7 @@ def affected(db: Connection, keys: Collection[Key]) -> Wanted:
         attachments = t.attachments.c
         ports.update(_column(db, attachments.network_interface_id, attachments.instance_id.in_(changed["instance"])))
     if ports:
-        tables.update(_column(db, t.routes.c.route_table_id, t.routes.c.target_id.in_(ports)))
+        tables.update(_LEADING_TO.of(db, ports).scalars())
     if vpcs:
         tables.update(_column(db, t.route_tables.c.id, t.route_tables.c.vpc_id.in_(vpcs)))
     return {
@@ -69,6 +86,23 @@ def affected(db: Connection, keys: Collection[Key]) -> Wanted:
         Kind.PORT: ports,
         Kind.SITE: changed["site"],
     }
+
+
+class _Query:
+    """A statement about some ids, or about all there are; built once, since building costs more than running."""
+
+    def __init__(self, build: Callable[[_Among], Select[Any] | CompoundSelect[Any]]) -> None:
+        """:param build: is given the condition that a column holds one of the ids."""
+        self._all = build(lambda _: true())
+        self._some = build(lambda column: column.in_(bindparam("ids", expanding=True)))
+
+    def of(self, db: Connection, ids: Collection[str] | None) -> CursorResult[Any]:
+        """Its rows; ``None`` is all."""
+        return db.execute(self._all) if ids is None else db.execute(self._some, {"ids": list(ids)})
+
+
+_LEADING_TO = _Query(lambda among: select(t.routes.c.route_table_id).where(among(t.routes.c.target_id)))
+"""Route tables with a route to an interface."""
 
 
 def _column(db: Connection, column: ColumnElement[Any], condition: ColumnElement[bool]) -> list[str]:
@@ -283,33 +317,52 @@ _PORT_QUERY = (
     .outerjoin(_MAIN, and_(_MAIN.c.vpc_id == t.network_interfaces.c.vpc_id, _MAIN.c.main))
     .where(_plugged())
 )
+_PORTS = _Query(lambda among: _PORT_QUERY.where(among(t.network_interfaces.c.id)))
+
+
+def _belongings(among: _Among) -> CompoundSelect[Any]:
+    """What a port has several of, in one statement: its addresses, groups, and public addresses."""
+    private, member, public = t.private_addresses.c, t.network_interface_groups.c, t.public_addresses.c
+    return union_all(
+        select(
+            private.network_interface_id.label("interface"),
+            literal("address").label("what"),
+            private.ip.label("value"),
+            null().label("private_ip"),
+            private.position.label("position"),
+        ).where(among(private.network_interface_id)),
+        select(member.network_interface_id, literal("group"), member.group_id, null(), member.position).where(
+            among(member.network_interface_id)
+        ),
+        select(public.network_interface_id, literal("public"), public.ip, public.private_ip, literal(0)).where(
+            among(public.network_interface_id), public.private_ip.is_not(None)
+        ),
+    ).order_by("position")
+
+
+_BELONGINGS = _Query(_belongings)
 
 
 def _ports(db: Connection, ids: Collection[str] | None, host_id: str | None) -> list[Record]:
-    rows = list(db.execute(_PORT_QUERY.where(_among(t.network_interfaces.c.id, ids))))
+    rows = list(_PORTS.of(db, ids))
     if not rows:
         return []
     found = None if ids is None else [row.id for row in rows]
     addresses: defaultdict[str, list[str]] = defaultdict(list)
-    private = t.private_addresses.c
-    for row in db.execute(
-        select(private.network_interface_id, private.ip)
-        .where(_among(private.network_interface_id, found))
-        .order_by(private.network_interface_id, private.position)
-    ):
-        addresses[row.network_interface_id].append(row.ip)
-    groups = _by(db, t.network_interface_groups, t.network_interface_groups.c.network_interface_id, found)
-    associated = t.public_addresses.c.private_ip.is_not(None)
+    groups: defaultdict[str, list[str]] = defaultdict(list)
     public: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
-    for row in db.execute(
-        select(t.public_addresses).where(_among(t.public_addresses.c.network_interface_id, found), associated)
-    ):
-        public[row.network_interface_id].append((row.private_ip, row.ip))
+    for row in _BELONGINGS.of(db, found):
+        if row.what == "address":
+            addresses[row.interface].append(row.value)
+        elif row.what == "group":
+            groups[row.interface].append(row.value)
+        else:
+            public[row.interface].append((row.private_ip, row.value))
     return [
         compiler.port(
             row,
             addresses[row.id],
-            [entry.group_id for entry in groups[row.id]],
+            groups[row.id],
             public[row.id],
             row.host_id or host_id or "",
         )

@@ -8,18 +8,23 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, delete, select, update
 
 from enid.store import tables as t
 from enid.store.journal import note
+
+_ATTACHED = (
+    update(t.attachments)
+    .where(t.attachments.c.id.in_(bindparam("ids", expanding=True)), t.attachments.c.status == "attaching")
+    .values(status="attached")
+    .returning(t.attachments.c.appliance_id)
+)
 
 
 def attached(db: Connection, attachment_ids: Collection[str]) -> None:
     """The port carries packets: ``attaching`` → ``attached``; its appliance works: ``pending`` → ``available``."""
     if attachment_ids:
-        condition = and_(t.attachments.c.id.in_(attachment_ids), t.attachments.c.status == "attaching")
-        changed = update(t.attachments).where(condition).values(status="attached")
-        appliances = db.execute(changed.returning(t.attachments.c.appliance_id)).scalars()
+        appliances = db.execute(_ATTACHED, {"ids": list(attachment_ids)}).scalars()
         _move_on(db, [id_ for id_ in appliances if id_], "pending", "available")
 
 

@@ -18,6 +18,7 @@ from enid.ec2.registry import OPERATIONS, Operation
 from enid.settings import Settings
 from enid.store.database import Database
 from enid.wire.dispatch import Answer, Dispatcher, refuse
+from enid.wire.housekeeping import housekeeping
 from enid.wire.request import BODY_LIMIT, Request
 from enid.wire.settling import Settling
 
@@ -45,17 +46,20 @@ def create_app(
         if body is None:
             return _too_large()
         request = Request(http.method, http.scope["query_string"], http.scope["headers"], body)
+        news = settling.next_news
         answer = await asyncio.get_running_loop().run_in_executor(threads, dispatcher.answer, request)
         if answer.settling:
-            await settling.wait(answer.settling, settings.patience)
+            await settling.wait(answer.settling, news, settings.patience)
         return _response(answer)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         settling.open()
+        chores = asyncio.create_task(housekeeping(database, threads))
         try:
             yield
         finally:
+            chores.cancel()
             settling.close()
             threads.shutdown()
 

@@ -13,10 +13,9 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import structlog
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
@@ -81,11 +80,8 @@ class Dispatcher:
             "ec2": model.Service("ec2", model.EC2_VERSION, strict=strict),
             "sts": model.Service("sts", model.STS_VERSION, strict=strict),
         }
-        # SQLite lets one writer in and makes the others sleep and look again, up to 100 ms at a time. Queueing here
-        # hands the lock over at once; the agent, another process, still meets SQLite's own lock. On PostgreSQL only
-        # those queue that met a conflict: of many who want the same, each try lets at least one through.
         self._turn = threading.Lock()
-        self._first_try: AbstractContextManager[Any] = self._turn if database.is_sqlite else nullcontext()
+        """For those that met a conflict: of many who want the same, each try lets at least one through."""
 
     def answer(self, request: Request) -> Answer:
         """The answer to ``request``; never raises."""
@@ -151,8 +147,7 @@ class Dispatcher:
         """
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                turn = nullcontext() if operation.reads else self._first_try if attempt == 1 else self._turn
-                with turn:
+                with nullcontext() if attempt == 1 else self._turn:
                     return self._attempt(operation, key, params, request_id, once=once)
             except (Conflict, IntegrityError):
                 if attempt == _ATTEMPTS:

@@ -9,20 +9,23 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from enid import clock
 from enid.clock import timestamp
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.errors import AwsError, invalid_parameter_value
 from enid.ec2.registry import Operation
-from enid.store.database import Conflict
+from enid.store.database import Conflict, Database
 from enid.store.tables import client_tokens
 
 _LONGEST_TOKEN = 128  # characters; AWS documents 64 for most operations, 128 for some
+REMEMBERED = timedelta(hours=48)
+"""AWS promises at least 24."""
 _NOT_COMPARED = ("ClientToken", "DryRun")
 
 
@@ -54,6 +57,15 @@ def run_once(operation: Operation, context: Context, params: Params) -> Result:
     except IntegrityError as error:
         raise Conflict from error
     return result
+
+
+def forget_old(database: Database) -> None:
+    """Drop what was stored more than :data:`REMEMBERED` ago.
+
+    :raises Conflict: the next time is soon enough.
+    """
+    with database.write() as db:
+        db.execute(delete(client_tokens).where(client_tokens.c.created_at < clock.now(ago=REMEMBERED)))
 
 
 def _fingerprint(params: Params) -> str:

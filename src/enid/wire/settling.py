@@ -64,18 +64,25 @@ class Settling:
             self._path.unlink(missing_ok=True)
             self._socket = None
 
-    async def wait(self, network_interface_ids: Collection[str], seconds: float) -> bool:
+    @property
+    def next_news(self) -> asyncio.Event:
+        """Set when the agent writes statuses from now on."""
+        return self._news
+
+    async def wait(self, network_interface_ids: Collection[str], news: asyncio.Event, seconds: float) -> bool:
         """Return ``True`` once none of the interfaces is in transition, ``False`` after ``seconds``.
 
         The call has been committed: trouble with looking is logged and ends the wait, it does not fail the call.
+
+        :param news: :attr:`next_news` as it was before the call: a look sooner would only be in the agent's way.
         """
         try:
             async with asyncio.timeout(seconds):
                 while True:
+                    await news.wait()
                     news = self._news  # taken before the look, so that what comes during it is not missed
                     if not await self._run(lambda: self._look(network_interface_ids)):
                         return True
-                    await news.wait()
         except TimeoutError:
             return False
         except Exception:

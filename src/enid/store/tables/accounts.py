@@ -26,7 +26,7 @@ hosts = Table(
     Column("seq", BigInteger, nullable=False, server_default="0"),
     text_column("seen_at"),
 )
-"""One row per agent: the last journal entry it has carried out."""
+"""One row per agent: up to which journal entry it needs nothing any more, and when it said so."""
 
 client_tokens = Table(
     "client_tokens",
@@ -36,6 +36,6 @@ client_tokens = Table(
     Column("token", Text),
     text_column("request_hash"),
     Column("result", JSON, nullable=False),
-    text_column("created_at"),
+    text_column("created_at", index=True),
     PrimaryKeyConstraint("account_id", "action", "token"),
 )
