@@ -16,7 +16,8 @@ from fabric_lab import Guest, Lab, delivers, group, nothing_for, port, table, un
 
 from enid.fabric.linux import names
 from enid.fabric.linux.node import Node
-from enid.netlink import links
+from enid.netlink import addresses, links, namespaces
+from enid.netlink.socket import RouteSocket
 from enid.topology.records import Change, Port
 
 pytestmark = pytest.mark.root
@@ -129,10 +130,34 @@ def test_a_second_interface_at_the_same_index_right_after_the_first(lab: Lab, su
     address = successor.addresses[0]
     guest = lab.guests[B.instance_id]
     assert guest.run("ip -br link").stdout.count("@") == 2
-    assert successor.id in guest.run("ip link show eth0").stdout
+    assert f"link/ether {successor.mac}" in guest.run("ip link show eth0").stdout
     delivers(lab.guest(A).udp(A.addresses[0]), lab.guest(successor).udp(address, 53), address)
     until(lambda: not lab.fabric.tidy(), "the old link goes")
     assert guest.run("ip -br link").stdout.count("@") == 1
+
+
+def test_a_link_has_an_ipv6_gateway_once_its_port_has_an_ipv6_address(lab: Lab) -> None:
+    """The address is the same on all of them, and the kernel walks them all for each that is added."""
+    bare = replace(A, addresses=A.addresses[:1])
+
+    def gateways() -> int:
+        namespace = lab.settings.run_dir / "netns" / names.vpc_pin(vpc().id)
+        pinned = namespaces.open_pinned(namespace)
+        assert pinned is not None
+        with RouteSocket(pinned) as route:
+            found = [addresses.parse_address(body) for body in route.dump(addresses.get_addresses())]
+        os.close(pinned)
+        return sum(str(address.interface.ip) == "fe80::1" for address in found)
+
+    lab.apply(vpc(), group(), table(), bare, B)
+    assert gateways() == 1
+    lab.apply(A)
+    assert gateways() == 2
+    lab.restart()
+    assert gateways() == 2
+    delivers(lab.guest(A).udp(A.addresses[1]), lab.guest(B).udp(B.addresses[1], 53), B.addresses[1])
+    lab.apply(bare)
+    assert gateways() == 1
 
 
 def test_an_instance_that_started_again_is_plugged_anew(lab: Lab) -> None:

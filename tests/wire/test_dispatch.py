@@ -6,16 +6,18 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from botocore.parsers import create_parser
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 from toy_operations import TOYS
 from wire_shapes import ec2_model
 from wire_signing import ACCOUNT, call, ec2, presigned, signed
 
+from enid import clock
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.registry import Operation
 from enid.settings import Settings
@@ -23,6 +25,7 @@ from enid.store import journal
 from enid.store.database import Conflict, Database
 from enid.store.tables import access_keys, accounts, client_tokens, vpcs
 from enid.wire.dispatch import Answer, Dispatcher
+from enid.wire.idempotency import forget_old
 from enid.wire.request import PARAMETER_LIMIT, Request
 
 
@@ -241,3 +244,14 @@ def test_trouble_is_told_and_nothing_is_kept(
 def test_a_result_beside_the_model_is_an_internal_error_in_tests(dispatcher: Dispatcher) -> None:
     assert error(dispatcher.answer(ec2("DescribeSubnets"))) == ("InternalError", 500)
     assert "log" in message(dispatcher.answer(ec2("DeleteVpc", VpcId="vpc-1")))
+
+
+def test_a_token_is_forgotten_after_two_days_and_not_after_one(dispatcher: Dispatcher, database: Database) -> None:
+    for token, age in (("a day", timedelta(hours=25)), ("two days", timedelta(hours=49))):
+        dispatcher.answer(endpoint(token))
+        with database.write() as db:
+            mine = client_tokens.c.token == token
+            db.execute(update(client_tokens).where(mine).values(created_at=clock.now(ago=age)))
+    forget_old(database)
+    with database.read() as db:
+        assert list(db.execute(select(client_tokens.c.token)).scalars()) == ["a day"]
