@@ -43,6 +43,7 @@ def create(ctx: Context, spec: NewInterface, appliance_id: str) -> str:
     }
     with allocation.judged():
         ctx.db.execute(insert(attachments), row)
+    ctx.note("network_interface", id_)
     ctx.settle(id_)
     return id_
 

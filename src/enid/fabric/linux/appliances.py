@@ -12,6 +12,7 @@ from pathlib import Path
 
 import structlog
 
+from enid.fabric.interface import Place
 from enid.fabric.linux.nat_gateway import NatGateway
 from enid.topology.records import Appliance, Port, Record, RecordKey
 
@@ -38,10 +39,10 @@ class Appliances:
         """The names of the pins that there should be."""
         return {port.instance_id for port in self.ports(world.values())}
 
-    def namespace(self, id_: str) -> int | None:
-        """As :data:`enid.fabric.interface.GuestNamespace`."""
+    def place(self, id_: str) -> Place | None:
+        """As :data:`enid.fabric.interface.GuestPlace`."""
         made = self._made.get(id_)
-        return made.node.namespace if made is not None else None
+        return made.node if made is not None else None
 
     def make(self, records: Iterable[Record | None]) -> None:
         """Before their ports are plugged: those whose namespace is there already are taken over."""

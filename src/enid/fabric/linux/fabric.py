@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from enid.fabric.interface import Failures, GuestPlace
+from enid.fabric.interface import Failures, GuestPlace, Place
 from enid.fabric.linux import names, wires
 from enid.fabric.linux.appliances import Appliances
 from enid.fabric.linux.internet import Internet, host_device, leave_host
@@ -245,7 +245,7 @@ class LinuxFabric:
         records = [self._world[key] for key in self._of_vpc[vpc_id]]
         try:
             path = self._pins / names.vpc_pin(vpc_id)
-            router = Router(vpc, path, self._host_id, self._namespace, self.counts)
+            router = Router(vpc, path, self._host_id, self._place, self.counts)
             self._routers[vpc_id] = router
             usable = self._wire(router, vpc)
             self._appliances.retain(vpc_id, records)
@@ -271,10 +271,9 @@ class LinuxFabric:
             router.apply([Change(port, None) for port in ports], usable)
         return failures | failed
 
-    def _namespace(self, id_: str) -> int | None:
+    def _place(self, id_: str) -> Place | None:
         """Of an appliance or a guest."""
-        made = self._appliances.namespace(id_)
-        return self._guest(id_) if made is None else made
+        return self._appliances.place(id_) or self._guest(id_)
 
     def _homeless(self) -> dict[RecordKey, str]:
         """Ports whose VPC is not there."""
