@@ -130,6 +130,12 @@ def populate(api: Api) -> None:
     )
     ec2.associate_vpc_cidr_block(VpcId=world.vpc, AmazonProvidedIpv6CidrBlock=True)
     ec2.associate_vpc_cidr_block(VpcId=world.vpc, CidrBlock="10.1.0.0/16")
+    ec2.assign_private_ip_addresses(NetworkInterfaceId=free, Ipv4PrefixCount=1)
+    ec2.create_network_interface_permission(
+        NetworkInterfaceId=free, AwsAccountId="222222222222", Permission="INSTANCE-ATTACH"
+    )
+    ec2.create_subnet_cidr_reservation(SubnetId=world.subnet, Cidr="10.0.1.64/26", ReservationType="explicit")
+    ec2.enable_address_transfer(AllocationId=world.elastic(), TransferAccountId="222222222222")
     ec2.create_key_pair(KeyName="key")
     ec2.create_tags(Resources=[instance, free, group], Tags=[{"Key": "Name", "Value": "web"}])
     world.add_vpc()

@@ -19,6 +19,7 @@ OPERATIONS = (
     "DescribeManagedPrefixLists",
     "DescribeNatGateways",
     "DescribeNetworkAcls",
+    "DescribeNetworkInterfacePermissions",
     "DescribePrefixLists",
     "DescribeRegions",
     "DescribeRouteTables",

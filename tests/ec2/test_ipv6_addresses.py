@@ -92,8 +92,8 @@ def test_one_address_that_cannot_be_had_fails_the_whole_call(call: Any, net: Net
         ({"Ipv6AddressCount": 0}, "InvalidParameterValue"),
         ({"Ipv6AddressCount": -1}, "InvalidParameterValue"),
         ({"Ipv6AddressCount": 1, "Ipv6Addresses": ["2001:db8:0:1::9"]}, "InvalidParameterCombination"),
-        ({"Ipv6PrefixCount": 1}, "UnsupportedOperation"),
-        ({"Ipv6Prefixes": ["2001:db8:0:1:1::/80"]}, "UnsupportedOperation"),
+        ({"Ipv6PrefixCount": 0}, "InvalidParameterValue"),
+        ({"Ipv6Prefixes": ["2001:db8:0:1:1::/96"]}, "InvalidParameterValue"),
     ],
 )
 def test_requests_that_make_no_sense_or_are_not_there(

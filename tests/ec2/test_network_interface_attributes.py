@@ -97,11 +97,27 @@ def test_the_primary_ipv6_address_is_sticky(call: Any, net: Network) -> None:
     error = call.refused("ModifyNetworkInterfaceAttribute", NetworkInterfaceId=without, EnablePrimaryIpv6=True)
     assert error.code == "InvalidParameterValue"
     interface = net.interface(Ipv6Addresses=[{"Ipv6Address": f"2001:db8:0:1::{last}"} for last in (5, 6)])
+    net.attach(interface, net.instance())
     modify(call, interface, EnablePrimaryIpv6=True)
     assert [item["IsPrimaryIpv6"] for item in net.shown(interface)["Ipv6Addresses"]] == [True, False]
     assert call.refused("ModifyNetworkInterfaceAttribute", NetworkInterfaceId=interface, EnablePrimaryIpv6=False)
     assert call.refused("UnassignIpv6Addresses", NetworkInterfaceId=interface, Ipv6Addresses=["2001:db8:0:1::5"])
     call("UnassignIpv6Addresses", NetworkInterfaceId=interface, Ipv6Addresses=["2001:db8:0:1::6"])
+    call("DetachNetworkInterface", AttachmentId=net.shown(interface)["Attachment"]["AttachmentId"])
+    net.agent_detached()
+    call("UnassignIpv6Addresses", NetworkInterfaceId=interface, Ipv6Addresses=["2001:db8:0:1::5"])
+
+
+def test_the_primary_ipv6_address_may_be_named_on_creation(call: Any, net: Network) -> None:
+    listed = [{"Ipv6Address": "2001:db8:0:1::5"}, {"Ipv6Address": "2001:db8:0:1::6", "IsPrimaryIpv6": True}]
+    shown = net.shown(net.interface(Ipv6Addresses=listed))
+    assert [(item["Ipv6Address"], item["IsPrimaryIpv6"]) for item in shown["Ipv6Addresses"]] == [
+        ("2001:db8:0:1::6", True),
+        ("2001:db8:0:1::5", False),
+    ]
+    twice = [{"Ipv6Address": f"2001:db8:0:1::{last}", "IsPrimaryIpv6": True} for last in (7, 8)]
+    error = call.refused("CreateNetworkInterface", SubnetId=net.subnet, Ipv6Addresses=twice)
+    assert error.code == "InvalidParameterCombination"
 
 
 def test_a_public_address_comes_and_goes_with_the_primary_interfaces_setting(call: Any, net: Network) -> None:
@@ -118,10 +134,49 @@ def test_a_public_address_comes_and_goes_with_the_primary_interfaces_setting(cal
     assert "Association" not in net.shown(interface)
     with call.database.read() as db:
         assert db.execute(select(t.public_addresses)).all() == []
-    error = call.refused(
-        "ModifyNetworkInterfaceAttribute", NetworkInterfaceId=net.interface(), AssociatePublicIpAddress=True
-    )
-    assert error.code == "InvalidParameterValue"
+
+
+def test_on_any_other_interface_the_setting_waits_until_it_is_a_primary_one(call: Any, net: Network) -> None:
+    instance, _ = net.machine()
+    secondary, spare = net.interface(), net.interface()
+    net.attach(secondary, instance)
+    for interface in (secondary, spare):
+        modify(call, interface, AssociatePublicIpAddress=True)
+        assert "Association" not in net.shown(interface)
+        attribute = {"NetworkInterfaceId": interface, "Attribute": "associatePublicIpAddress"}
+        assert call("DescribeNetworkInterfaceAttribute", **attribute)["AssociatePublicIpAddress"] is True
+
+
+def test_public_names_are_those_of_ipv4_addresses(call: Any, net: Network) -> None:
+    interface = net.interface()
+    assert "PublicIpDnsNameOptions" not in net.shown(interface)
+    call("AssociateAddress", AllocationId=net.elastic_ip(), NetworkInterfaceId=interface)
+    shown = net.shown(interface)
+    assert shown["PublicIpDnsNameOptions"] == {
+        "DnsHostnameType": "public-ipv4-dns-name",
+        "PublicIpv4DnsName": shown["PublicDnsName"],
+    }
+    params = {"NetworkInterfaceId": interface, "HostnameType": "public-ipv4-dns-name"}
+    assert call("ModifyPublicIpDnsNameOptions", **params) == {"Successful": True}
+    for other in ("public-dual-stack-dns-name", "public-ipv6-dns-name"):
+        error = call.refused("ModifyPublicIpDnsNameOptions", NetworkInterfaceId=interface, HostnameType=other)
+        assert error.code == "UnsupportedOperation"
+
+
+def test_ena_express_may_be_switched_off_where_it_never_was_on(call: Any, net: Network) -> None:
+    instance, interface = net.machine()
+    modify(call, interface, EnaSrdSpecification={"EnaSrdEnabled": False})
+    params = {"NetworkInterfaceId": net.interface(), "InstanceId": instance, "DeviceIndex": 1}
+    for more in ({"EnaSrdSpecification": {"EnaSrdEnabled": True}}, {"EnaQueueCount": 2}):
+        assert call.refused("AttachNetworkInterface", **params, **more).code == "UnsupportedOperation"
+    call("AttachNetworkInterface", **params, EnaSrdSpecification={"EnaSrdEnabled": False})
+
+
+def test_no_interface_is_hidden(call: Any, net: Network) -> None:
+    interface = net.interface()
+    (shown,) = call("DescribeNetworkInterfaces", IncludeManagedResources=True)["NetworkInterfaces"]
+    assert shown["NetworkInterfaceId"] == interface
+    assert shown["Operator"] == {"Managed": False}
 
 
 @pytest.mark.parametrize(

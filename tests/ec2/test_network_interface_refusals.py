@@ -322,26 +322,6 @@ CASES: list[Case] = [
     ),
     *[
         (
-            f"{name} on creation",
-            create(**{name: value}),
-            "UnsupportedOperation",
-            f"The parameter {name} is not supported.",
-        )
-        for name, value in {
-            "Ipv4Prefixes": [{"Ipv4Prefix": "10.0.1.16/28"}],
-            "Ipv4PrefixCount": 1,
-            "Ipv6Prefixes": [{"Ipv6Prefix": "2001:db8:0:1:1::/80"}],
-            "Ipv6PrefixCount": 1,
-        }.items()
-    ],
-    (
-        "prefixes later",
-        assign(Ipv4PrefixCount=1),
-        "UnsupportedOperation",
-        "The parameter Ipv4PrefixCount is not supported.",
-    ),
-    *[
-        (
             f"interface type {type_}",
             create(InterfaceType=type_),
             "UnsupportedOperation",

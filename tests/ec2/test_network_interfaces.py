@@ -236,7 +236,7 @@ def test_the_number_of_statements_does_not_grow_with_the_number_of_interfaces(ca
         counts["describe"].add(call.statements)
         call("DescribeNetworkInterfaces", MaxResults=1000)
         counts["page"].add(call.statements)
-    assert counts == {"create": {7}, "describe": {7}, "page": {7}}
+    assert counts == {"create": {7}, "describe": {8}, "page": {8}}
 
 
 def test_many_interfaces_are_shown_as_one_is(call: Any, net: Network) -> None:

@@ -130,9 +130,9 @@ def test_a_key_that_is_taken_after_all_is_a_conflict(db: Connection) -> None:
         occupy(db, 5)
 
 
-def test_ipv6_addresses_are_random_within_the_block() -> None:
+def test_ipv6_addresses_are_random_within_the_block(db: Connection) -> None:
     block = IPv6Network("2001:db8::/64")
-    taken = allocation.take_ipv6(block, 1000)
+    taken = allocation.take_ipv6(db, "subnet-1", block, 1000)
     assert len(set(taken)) == 1000
     assert all(int(address) - int(block.network_address) in allocation.usable(block) for address in taken)
 

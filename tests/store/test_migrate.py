@@ -85,3 +85,25 @@ def test_a_vpc_of_an_older_store_gets_the_default_network_acl_it_was_shown_with(
             assert record.subnets == (id_.replace("vpc", "subnet"),)
             for direction in ("ingress", "egress"):
                 assert not record.restricts(direction)
+
+
+def test_addresses_of_an_older_store_learn_their_block(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'enid.db'}")
+    with database.write() as db:
+        config = configuration()
+        config.attributes["connection"] = db
+        command.upgrade(config, "0006")
+        for statement in (
+            "INSERT INTO vpcs (id, account_id) VALUES ('vpc-1', '1')",
+            "INSERT INTO subnets (id, account_id, vpc_id) VALUES ('subnet-1', '1', 'vpc-1')",
+            "INSERT INTO network_interfaces (id, account_id, vpc_id, subnet_id) "
+            "VALUES ('eni-1', '1', 'vpc-1', 'subnet-1')",
+            "INSERT INTO private_addresses (subnet_id, ip, family, address_offset, network_interface_id) "
+            "VALUES ('subnet-1', '10.0.1.40', 4, 40, 'eni-1'), ('subnet-1', '2001:db8:0:1:5::9', 6, NULL, 'eni-1')",
+        ):
+            db.execute(text(statement))
+    migrate(database)
+    with database.read() as db:
+        blocks = dict(db.execute(text("SELECT ip, block FROM private_addresses")).all())
+    database.close()
+    assert blocks == {"10.0.1.40": 2, "2001:db8:0:1:5::9": 5}

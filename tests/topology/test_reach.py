@@ -178,6 +178,17 @@ class TestGroups:
         from_secondary = Place(more, ip_address("10.0.1.11"))
         assert reach(but(DUAL_HOMED, more), from_secondary, "i-app", "tcp/8080").reachable
 
+    def test_a_prefix_is_the_interfaces_own(self) -> None:
+        """Packets for it arrive, may come from it, and count as its groups' members'."""
+        more = replace(WEB_PUBLIC, prefixes=(ip_network("10.0.1.32/28"),))
+        delegated = but(DUAL_HOMED, more)
+        assert why_not("10.0.1.40", "i-app", "tcp/8080", delegated) is None
+        assert why_not("i-app", "10.0.1.47", "tcp/80", delegated) is None
+        assert why_not("i-app", "10.0.1.48", "tcp/80", delegated) is Reason.NO_INTERFACE
+        assert why_not("i-app", "10.0.1.47", "tcp/80") is Reason.NO_INTERFACE
+        pretending = reach(delegated, Place(WEB_PUBLIC, ip_address("10.0.1.48")), "i-app", "tcp/8080")
+        assert pretending.reason is Reason.SOURCE_DEST_CHECK
+
     def test_a_reference_does_not_match_the_public_address_of_a_hairpin(self) -> None:
         """Traffic to an Elastic IP of the own VPC goes out and comes back in, with the public source."""
         nat = replace(NAT, groups=("sg-inner",))

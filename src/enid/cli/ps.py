@@ -37,7 +37,7 @@ def ps(
 
 def instances(db: Connection, everything: bool = False) -> list[dict[str, Any]]:
     """One dictionary an instance, by launch time: id, name, account, state, health, type, zone, and ``interfaces``:
-    id, name, device (``eth0``), status, mac, ``addresses`` (private, public, primary), groups."""
+    id, name, device (``eth0``), status, mac, ``addresses`` (private, public, primary), prefixes, groups."""
     from sqlalchemy import select
 
     from enid.cli.naming import labels
@@ -75,6 +75,10 @@ def _interfaces(db: Connection, names: Any) -> defaultdict[str, list[dict[str, A
     for row in db.execute(query.order_by(private.family, private.position)):
         one = {"private": row.ip, "public": row.public, "primary": row.is_primary}
         addresses[row.network_interface_id].append(one)
+    prefixes: defaultdict[str, list[str]] = defaultdict(list)
+    delegated = t.delegated_prefixes.c
+    for row in db.execute(select(t.delegated_prefixes).order_by(delegated.family, delegated.block)):
+        prefixes[row.network_interface_id].append(row.cidr)
     groups: defaultdict[str, list[str]] = defaultdict(list)
     for row in db.execute(select(t.network_interface_groups).order_by(t.network_interface_groups.c.position)):
         groups[row.network_interface_id].append(row.group_id)
@@ -91,6 +95,7 @@ def _interfaces(db: Connection, names: Any) -> defaultdict[str, list[dict[str, A
                 "mac": row.mac_address,
                 "subnet": row.subnet_id,
                 "addresses": addresses[row.network_interface_id],
+                "prefixes": prefixes[row.network_interface_id],
                 "groups": groups[row.network_interface_id],
             }
         )
@@ -119,6 +124,6 @@ def _cells(interface: dict[str, Any] | None) -> dict[str, Any]:
     return {
         "device": interface["device"],
         "interface": interface["id"] + moving,
-        "private": [address["private"] for address in interface["addresses"]],
+        "private": [*(address["private"] for address in interface["addresses"]), *interface["prefixes"]],
         "public": [address["public"] or "" for address in interface["addresses"]],
     }

@@ -1,6 +1,7 @@
 """Which private address an Elastic IP stands for: AssociateAddress and DisassociateAddress.
 
-One to one, on any interface, attached or not. The place is the caller's, in a VPC with an internet gateway.
+One to one, on any interface, attached or not. The place is the caller's, or one the caller is permitted to use, in a
+VPC with an internet gateway.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from sqlalchemy import Row, func, select, update
 from enid.ec2 import addresses
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.errors import AwsError, check_id, invalid_parameter_combination, missing_parameter, not_found
-from enid.ec2.network_interface_access import holder, writable
+from enid.ec2.network_interface_access import held, holder, permitted
 from enid.ec2.registry import operation
 from enid.ec2.resources import fetch
 from enid.store.tables import attachments, internet_gateways, private_addresses
@@ -39,7 +40,7 @@ def associate_address(ctx: Context, params: Params) -> Result:
             f"resource {elastic.allocation_id} is already associated with associate-id {elastic.association_id}",
         )
     if elastic.network_interface_id is not None:
-        writable(ctx, elastic.network_interface_id)
+        held(ctx, elastic.network_interface_id)
     addresses.unmap(ctx, interface.id, [private_ip])
     association_id = addresses.stand_for(ctx, elastic, interface.id, private_ip)
     if elastic.network_interface_id is not None:
@@ -62,7 +63,7 @@ def disassociate_address(ctx: Context, params: Params) -> Result:
         raise missing_parameter("publicIp or associationId")
     elastic = _associated(ctx, association_id) if association_id else addresses.elastic_ip(ctx, params)
     if elastic.network_interface_id is not None:
-        writable(ctx, elastic.network_interface_id)
+        held(ctx, elastic.network_interface_id)
         ctx.db.execute(update(public).where(public.c.ip == elastic.ip).values(**addresses.UNMAPPED))
         _left(ctx, elastic.network_interface_id)
     return {}
@@ -74,7 +75,7 @@ def _left(ctx: Context, network_interface_id: str) -> None:
     Not while any of its private addresses still has a public one.
     """
     ctx.note("network_interface", network_interface_id)
-    interface, instance = fetch(ctx, "eni", network_interface_id), holder(ctx, network_interface_id)
+    interface, instance = held(ctx, network_interface_id), holder(ctx, network_interface_id)
     if not interface.associate_public_ip_address or instance is None or instance.state != "running":
         return
     mapped = select(public.c.ip).where(public.c.network_interface_id == network_interface_id)
@@ -100,7 +101,7 @@ def _target(ctx: Context, params: Params) -> Row[Any]:
             "You may specify instance ID or network interface id, but not both in the same call"
         )
     if interface_id:
-        interface = writable(ctx, interface_id)
+        interface = permitted(ctx, interface_id, "EIP-ASSOCIATE")
         instance = holder(ctx, interface_id)
         if instance is not None and instance.state == "pending":
             raise AwsError(
@@ -111,7 +112,7 @@ def _target(ctx: Context, params: Params) -> Row[Any]:
         return interface
     if not instance_id:
         raise missing_parameter("instanceId or networkInterfaceId")
-    return writable(ctx, only_interface(ctx, fetch(ctx, "i", instance_id)))
+    return permitted(ctx, only_interface(ctx, fetch(ctx, "i", instance_id)), "EIP-ASSOCIATE")
 
 
 def only_interface(ctx: Context, instance: Row[Any]) -> str:

@@ -28,7 +28,7 @@ from enid.ec2.resources import fetch
 from enid.ec2.unsupported import refuse
 from enid.store import allocation
 from enid.store.ids import new_id
-from enid.store.tables import attachments, network_interfaces
+from enid.store.tables import address_transfers, attachments, network_interfaces
 from enid.store.tables import public_addresses as public
 
 UNMAPPED: dict[str, str | None] = {"network_interface_id": None, "private_ip": None, "association_id": None}
@@ -106,9 +106,7 @@ def allocate_address(ctx: Context, params: Params) -> Result:
     if params.get("PublicIpv4Pool", "amazon") != "amazon":
         raise unsupported("Address pools of your own are not supported: the only PublicIpv4Pool is amazon.")
     _check_border_group(ctx, params)
-    mine = and_(public.c.account_id == ctx.account_id, public.c.allocation_id.is_not(None))
-    if ctx.db.execute(select(func.count()).where(mine)).scalar_one() >= ctx.settings.quotas.addresses:
-        raise AwsError("AddressLimitExceeded", "The maximum number of addresses has been reached.")
+    check_quota(ctx)
     ip = _recover(ctx, params["Address"]) if params.get("Address") else _take(ctx)
     allocation_id = new_id("eipalloc")
     with allocation.judged():
@@ -123,6 +121,13 @@ def allocate_address(ctx: Context, params: Params) -> Result:
     }
 
 
+def check_quota(ctx: Context) -> None:
+    """:raises AwsError: ``AddressLimitExceeded``: the caller has as many Elastic IPs as it may."""
+    mine = and_(public.c.account_id == ctx.account_id, public.c.allocation_id.is_not(None))
+    if ctx.db.execute(select(func.count()).where(mine)).scalar_one() >= ctx.settings.quotas.addresses:
+        raise AwsError("AddressLimitExceeded", "The maximum number of addresses has been reached.")
+
+
 def _check_border_group(ctx: Context, params: Params) -> None:
     group = params.get("NetworkBorderGroup", ctx.region)
     if group != ctx.region:
@@ -135,11 +140,12 @@ def _recover(ctx: Context, text: str) -> str:
     except AddressValueError:
         raise AwsError("InvalidAddress.Malformed", f"Invalid IPv4 address: '{text}'") from None
     if not allocation.is_public(_pool(ctx), address) or allocation.taken_public(ctx.db, [str(address)]):
-        raise _no_such_address(text)
+        raise no_such_address(text)
     return str(address)
 
 
-def _no_such_address(ip: str) -> AwsError:
+def no_such_address(ip: str) -> AwsError:
+    """AWS's refusal of an address that is none of the caller's."""
     return AwsError("InvalidAddress.NotFound", f"Address '{ip}' not found.")
 
 
@@ -167,9 +173,17 @@ def release_address(ctx: Context, params: Params) -> Result:
     """Give an Elastic IP back to the pool; it must stand for nothing (AWS's rule outside the default VPC)."""
     row = elastic_ip(ctx, params)
     if params.get("NetworkBorderGroup", row.network_border_group) != row.network_border_group:
-        raise _no_such_address(row.ip)
+        raise no_such_address(row.ip)
     if row.association_id is not None:
         raise AwsError("InvalidIPAddress.InUse", f"Address {row.ip} is in use.", dependants=[row.association_id])
+    if row.ptr_record is not None:
+        raise AwsError(
+            "InvalidAddress.Locked",
+            f"Address {row.ip} cannot be released while a reverse DNS record is associated with it.",
+        )
+    transfers = address_transfers.c
+    offered = transfers.allocation_id == row.allocation_id, transfers.accepted_at.is_(None)
+    ctx.db.execute(delete(address_transfers).where(*offered))
     ctx.db.execute(delete(public).where(public.c.ip == row.ip))
     tags.forget(ctx, [row.allocation_id])
     return {}
@@ -209,7 +223,7 @@ def _require(ctx: Context, ips: Sequence[str]) -> None:
     found = set(ctx.db.execute(select(public.c.ip).where(mine, public.c.ip.in_(ips))).scalars())
     for ip in ips:
         if ip not in found:
-            raise _no_such_address(ip)
+            raise no_such_address(ip)
 
 
 def _placed(network_interface_ids: Sequence[str]) -> Any:

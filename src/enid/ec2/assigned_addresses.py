@@ -6,19 +6,46 @@ from collections.abc import Iterable, Sequence
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, Literal, overload
 
-from sqlalchemy import ColumnElement, Row, and_, delete, func, select
+from sqlalchemy import ColumnElement, Row, Subquery, and_, delete, func, select, union_all
 
-from enid.ec2.context import Context
-from enid.ec2.errors import AwsError, invalid_parameter_value
+from enid.ec2.context import Context, Params
+from enid.ec2.errors import AwsError, invalid_parameter_combination, invalid_parameter_value, missing_parameter
 from enid.ec2.instance_types import limits
 from enid.ec2.network_interface_access import holder
 from enid.store import allocation
-from enid.store.tables import private_addresses
+from enid.store.tables import delegated_prefixes, private_addresses
 
 UNATTACHED_LIMIT = 50
 """Most addresses of a family on an interface that no instance type bounds: as many as the largest types allow."""
 
 _TABLE = private_addresses.c
+
+
+def exclude(params: Params, *names: str) -> list[str]:
+    """Of members that may not be used together, the one that the request has; or none.
+
+    :raises AwsError: ``InvalidParameterCombination``: it has several.
+    """
+    given = [name for name in names if params.get(name) not in (None, [], ())]
+    if len(given) > 1:
+        one, other = (name[0].lower() + name[1:] for name in given[:2])
+        raise invalid_parameter_combination(f"The parameters {one} and {other} may not be used together.")
+    return given
+
+
+def choice(params: Params, *names: str) -> str:
+    """The one of these lists and counts that the request has.
+
+    :raises AwsError: it has none, several, or a count below one.
+    """
+    given = exclude(params, *names)
+    if not given:
+        list_, count = (name[0].lower() + name[1:] for name in names[:2])
+        raise missing_parameter(f"{count} or {list_}")
+    (name,) = given
+    if isinstance(params[name], int) and params[name] < 1:
+        raise invalid_parameter_value(f"Value ({params[name]}) for parameter {name[0].lower()}{name[1:]} is invalid.")
+    return name
 
 
 @overload
@@ -67,12 +94,21 @@ def move_not_allowed(ips: Iterable[str]) -> AwsError:
     return invalid_parameter_value(f"Some of [{', '.join(ips)}] is assigned, but move is not allowed.")
 
 
+def used() -> Subquery:
+    """What counts against an instance type's limits: ``network_interface_id`` and ``family`` of every address and
+    prefix. A prefix counts as one address."""
+    tables = (private_addresses, delegated_prefixes)
+    return union_all(*(select(table.c.network_interface_id, table.c.family) for table in tables)).subquery()
+
+
 def room(ctx: Context, network_interface_id: str, family: Literal[4, 6], added: int) -> int:
-    """The position of the interface's next address, if it may have ``added`` more.
+    """The position of the interface's next address, if it may have ``added`` more addresses or prefixes.
 
     :raises AwsError: ``PrivateIpAddressLimitExceeded``: its instance's type allows fewer.
     """
-    query = select(func.count(), func.coalesce(func.max(_TABLE.position) + 1, 0)).where(
+    prefix = delegated_prefixes.c
+    prefixes = select(func.count()).where(prefix.network_interface_id == network_interface_id, prefix.family == family)
+    query = select(func.count() + prefixes.scalar_subquery(), func.coalesce(func.max(_TABLE.position) + 1, 0)).where(
         _TABLE.network_interface_id == network_interface_id, _TABLE.family == family
     )
     have, position = ctx.db.execute(query).one()
@@ -114,4 +150,11 @@ def give_back(ctx: Context, interface: Row[Any], ips: Sequence[str], *conditions
     """
     mine = and_(_TABLE.network_interface_id == interface.id, _TABLE.ip.in_(ips), *conditions)
     if ctx.db.execute(delete(private_addresses).where(mine)).rowcount != len(ips):
-        raise invalid_parameter_value(f"Some of the specified addresses are not assigned to interface {interface.id}")
+        raise not_assigned(interface.id)
+
+
+def not_assigned(network_interface_id: str) -> AwsError:
+    """AWS's refusal to take from an interface what it does not have."""
+    return invalid_parameter_value(
+        f"Some of the specified addresses are not assigned to interface {network_interface_id}"
+    )

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Row, func, select, update
 
-from enid.ec2 import network_interface_groups, user_data
+from enid.ec2 import assigned_addresses, network_interface_groups, user_data
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.errors import AwsError, invalid_parameter_combination, invalid_parameter_value, unsupported
 from enid.ec2.images import ROOT_DEVICE_NAME
@@ -22,7 +22,6 @@ from enid.store.tables import (
     attachments,
     instances,
     network_interfaces,
-    private_addresses,
     security_groups,
 )
 from enid.store.tables import network_interface_groups as memberships
@@ -125,10 +124,10 @@ def _instance_type(ctx: Context, row: Row[Any], value: str) -> None:
 def _require_room(ctx: Context, row: Row[Any], instance_type: str) -> None:
     """The interfaces and addresses that the instance has fit the new type."""
     most = limits(instance_type)
-    addresses = private_addresses.c
+    addresses = assigned_addresses.used().c
     query = (
         select(attachments.c.network_interface_id, addresses.family, func.count().label("total"))
-        .join(private_addresses, addresses.network_interface_id == attachments.c.network_interface_id)
+        .where(addresses.network_interface_id == attachments.c.network_interface_id)
         .where(attachments.c.instance_id == row.id)
         .group_by(attachments.c.network_interface_id, addresses.family)
     )

@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from enid.ec2 import ena_express
 from enid.ec2.context import Params
+from enid.ec2.delegated_prefixes import asked
 from enid.ec2.errors import AwsError, invalid_parameter_combination, invalid_parameter_value, unsupported
 from enid.ec2.instance_attributes import too_many_interfaces
 from enid.ec2.instance_types import limits
@@ -49,6 +51,10 @@ _WITH_ID: Mapping[str, str] = {
     "SecondaryPrivateIpAddressCount": "a secondary private IP address count",
     "Ipv6Addresses": "IPv6 addresses",
     "Ipv6AddressCount": "an IPv6 address count",
+    "Ipv4Prefixes": "IPv4 prefixes",
+    "Ipv4PrefixCount": "an IPv4 prefix count",
+    "Ipv6Prefixes": "IPv6 prefixes",
+    "Ipv6PrefixCount": "an IPv6 prefix count",
     "Description": "a description",
 }
 
@@ -107,9 +113,10 @@ def _check_public(given: Sequence[Specification]) -> None:
 
 
 def _check_one(one: Specification, count: int) -> None:
-    refuse(one, "AssociateCarrierIpAddress", "EnaSrdSpecification", "EnaQueueCount")
+    refuse(one, "AssociateCarrierIpAddress")
+    ena_express.check(one)
     if not one.get("NetworkInterfaceId"):
-        if count > 1 and any(one.get(name) for name in ("PrivateIpAddress", "PrivateIpAddresses", "Ipv6Addresses")):
+        if count > 1 and any(one.get(name) for name in _ONLY_ONCE):
             raise _several("A private IP address")
         return
     for member, what in _WITH_ID.items():
@@ -123,6 +130,10 @@ def _check_one(one: Specification, count: int) -> None:
         )
     if count > 1:
         raise _several("A network interface ID")
+
+
+_ONLY_ONCE = ("PrivateIpAddress", "PrivateIpAddresses", "Ipv6Addresses", "Ipv4Prefixes", "Ipv6Prefixes")
+"""What only one instance can have."""
 
 
 def _several(what: str) -> AwsError:
@@ -149,11 +160,11 @@ def _check_type(params: Params, given: Sequence[Specification], instance_type: s
 def _count_ipv4(one: Specification) -> int:
     listed = one.get("PrivateIpAddresses", ())
     secondary = sum(not address.get("Primary") for address in listed)
-    return 1 + max(secondary, one.get("SecondaryPrivateIpAddressCount") or 0)
+    return 1 + max(secondary, one.get("SecondaryPrivateIpAddressCount") or 0) + asked(one, 4).number
 
 
 def _count_ipv6(one: Specification) -> int:
-    return max(len(one.get("Ipv6Addresses", ())), one.get("Ipv6AddressCount") or 0)
+    return max(len(one.get("Ipv6Addresses", ())), one.get("Ipv6AddressCount") or 0) + asked(one, 6).number
 
 
 def primary(params: Params) -> Specification:

@@ -1,23 +1,26 @@
 """Who may touch an interface: its owner, unless an AWS service made it and manages it
-(:mod:`enid.ec2.requester_managed`)."""
+(:mod:`enid.ec2.requester_managed`); and for two things, whom the owner permitted them
+(:mod:`enid.ec2.network_interface_permissions`)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import ColumnElement, Row, bindparam, exists, or_, select, true
 
 from enid.ec2.context import Context
 from enid.ec2.errors import AwsError, check_id, not_found, not_permitted
 from enid.ec2.resources import fetch
-from enid.store.tables import attachments, instances, network_interfaces
+from enid.store.tables import attachments, instances, network_interface_permissions, network_interfaces
 
 AMAZON = "amazon-aws"
 """Who AWS says manages, and owns the far end of, a service's interface."""
 _ATTACHMENT = (
     select(attachments)
     .join(network_interfaces, network_interfaces.c.id == attachments.c.network_interface_id)
-    .where(attachments.c.id == bindparam("id"), network_interfaces.c.account_id == bindparam("account"))
+    .join(instances, instances.c.id == attachments.c.instance_id)
+    .where(attachments.c.id == bindparam("id"))
+    .where(or_(network_interfaces.c.account_id == bindparam("account"), instances.c.account_id == bindparam("account")))
 )
 
 
@@ -26,7 +29,10 @@ def writable(ctx: Context, network_interface_id: str) -> Row[Any]:
 
     :raises AwsError: malformed, unknown, or managed by its requester.
     """
-    row = fetch(ctx, "eni", network_interface_id)
+    return _unmanaged(ctx, fetch(ctx, "eni", network_interface_id))
+
+
+def _unmanaged(ctx: Context, row: Row[Any]) -> Row[Any]:
     if row.requester_managed:
         appliance = select(attachments.c.appliance_id).where(attachments.c.network_interface_id == row.id)
         raise AwsError(
@@ -35,6 +41,40 @@ def writable(ctx: Context, network_interface_id: str) -> Row[Any]:
             dependants=list(ctx.db.execute(appliance).scalars()),
         )
     return row
+
+
+def permitted(ctx: Context, network_interface_id: str, permission: str) -> Row[Any]:
+    """The interface's row, for its owner and for the account that has the permission.
+
+    :param permission: ``INSTANCE-ATTACH`` or ``EIP-ASSOCIATE``.
+    :raises AwsError: malformed, unknown (as is any other account's), or managed by its requester.
+    """
+    grant = network_interface_permissions.c
+    granted = exists().where(
+        grant.network_interface_id == network_interfaces.c.id,
+        grant.permission == permission,
+        grant.aws_account_id == ctx.account_id,
+        grant.state == "granted",
+    )
+    mine = network_interfaces.c.account_id == ctx.account_id
+    return _found(ctx, network_interface_id, or_(mine, granted))
+
+
+def held(ctx: Context, network_interface_id: str) -> Row[Any]:
+    """The interface's row, whoever owns it: for what the caller has there, its attachment or its Elastic IP.
+
+    :raises AwsError: unknown, or managed by its requester.
+    """
+    return _found(ctx, network_interface_id, true())
+
+
+def _found(ctx: Context, network_interface_id: str, condition: ColumnElement[bool]) -> Row[Any]:
+    check_id("eni", network_interface_id)
+    query = select(network_interfaces).where(network_interfaces.c.id == network_interface_id, condition)
+    row = ctx.db.execute(query).one_or_none()
+    if row is None:
+        raise not_found("eni", network_interface_id)
+    return _unmanaged(ctx, row)
 
 
 def in_use(network_interface_id: str, attachment_id: str) -> AwsError:
@@ -47,7 +87,7 @@ def in_use(network_interface_id: str, attachment_id: str) -> AwsError:
 
 
 def attachment(ctx: Context, attachment_id: str) -> Row[Any]:
-    """The attachment's row, if it is on one of the caller's interfaces.
+    """The attachment's row, if it is of one of the caller's interfaces, or of the caller's instances.
 
     :raises AwsError: malformed, unknown, or a service's.
     """

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, func, insert, or_, select, update
 
+from enid.ec2 import assigned_addresses, ena_express
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.errors import (
     AwsError,
@@ -18,13 +19,12 @@ from enid.ec2.errors import (
     not_permitted,
 )
 from enid.ec2.instance_types import limits
-from enid.ec2.network_interface_access import attachment, in_use, writable
+from enid.ec2.network_interface_access import attachment, held, in_use, permitted
 from enid.ec2.registry import operation
 from enid.ec2.resources import fetch
-from enid.ec2.unsupported import refuse
 from enid.store import allocation
 from enid.store.ids import new_id
-from enid.store.tables import attachments, network_interfaces, private_addresses
+from enid.store.tables import attachments, network_interfaces
 
 _ATTACHABLE = ("pending", "running", "stopped")
 
@@ -37,17 +37,18 @@ _IN_THE_WAY = select(attachments).where(
         attachments.c.instance_id == bindparam("instance"),
     )
 )
+_USED = assigned_addresses.used().c
 _COUNT = (
-    select(private_addresses.c.family, func.count().label("number"))
-    .where(private_addresses.c.network_interface_id == bindparam("interface"))
-    .group_by(private_addresses.c.family)
+    select(_USED.family, func.count().label("number"))
+    .where(_USED.network_interface_id == bindparam("interface"))
+    .group_by(_USED.family)
 )
 
 
 @operation("AttachNetworkInterface")
 def attach_network_interface(ctx: Context, params: Params) -> Result:
     """Plug an interface into an instance, running or stopped. DeleteOnTermination starts as false."""
-    refuse(params, "EnaSrdSpecification", "EnaQueueCount")
+    ena_express.check(params)
     instance = fetch(ctx, "i", params["InstanceId"])
     card = params.get("NetworkCardIndex") or 0
     id_ = attach(ctx, params["NetworkInterfaceId"], instance, params["DeviceIndex"], card)
@@ -70,7 +71,7 @@ def attach(
     :param launching: the call is RunInstances, which words some refusals otherwise.
     :raises AwsError: whatever forbids it; nothing is changed then.
     """
-    interface = writable(ctx, network_interface_id)
+    interface = permitted(ctx, network_interface_id, "INSTANCE-ATTACH")
     _check_free(ctx, interface, instance, device_index, network_card_index, launching)
     _check_place(interface, instance)
     _check_addresses(ctx, interface, instance, launching)
@@ -128,7 +129,8 @@ def _check_free(
 
 
 def _check_place(interface: Row[Any], instance: Row[Any]) -> None:
-    if interface.vpc_id != instance.vpc_id:
+    """The same zone and the same VPC; another account's interface is always of another VPC, and stays in it."""
+    if interface.vpc_id != instance.vpc_id and interface.account_id == instance.account_id:
         raise invalid_parameter_value("Network interface attachments may not cross VPC boundaries.")
     if interface.availability_zone != instance.availability_zone:
         raise invalid_parameter_combination(
@@ -154,7 +156,7 @@ def _check_addresses(ctx: Context, interface: Row[Any], instance: Row[Any], laun
 def detach_network_interface(ctx: Context, params: Params) -> Result:
     """Unplug a secondary interface. A transition under way must end first, unless ``Force`` cuts it short."""
     row = attachment(ctx, params["AttachmentId"])
-    interface = writable(ctx, row.network_interface_id)
+    interface = held(ctx, row.network_interface_id)
     if row.device_index == 0 and row.network_card_index == 0:
         raise not_permitted("The network interface at device index 0 cannot be detached.", [row.instance_id])
     if row.status != "attached" and not params.get("Force"):

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row, func, select, update
 
-from enid.ec2 import addresses, connection_tracking, network_interface_groups, network_interface_view
+from enid.ec2 import addresses, connection_tracking, ena_express, network_interface_groups, network_interface_view
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.errors import (
     invalid_parameter_combination,
@@ -79,12 +79,9 @@ def _enable_primary_ipv6(ctx: Context, interface: Row[Any], given: Any) -> None:
 
 
 def _associate_public_ip_address(ctx: Context, interface: Row[Any], given: Any) -> None:
-    """Only for a primary interface; a running instance's gets or loses its auto-assigned address at once."""
+    """Any interface may be set so, and as a primary one it counts: a running instance's gets or loses its auto-assigned
+    address at once."""
     instance = holder(ctx, interface.id)
-    if instance is None or instance.device_index or instance.network_card_index:
-        raise invalid_parameter_value(
-            f"The network interface '{interface.id}' is not the primary network interface of an instance."
-        )
     _set(ctx, interface, associate_public_ip_address=given)
     if not given:
         addresses.release_auto(ctx, [interface.id])
@@ -92,12 +89,14 @@ def _associate_public_ip_address(ctx: Context, interface: Row[Any], given: Any) 
     mapped = select(public.c.ip).where(
         public.c.network_interface_id == interface.id, public.c.private_ip == interface.private_ip_address
     )
+    if instance is None or instance.device_index or instance.network_card_index:
+        return
     if instance.state == "running" and ctx.db.execute(mapped).first() is None:
         addresses.assign_public(ctx, interface.id, interface.private_ip_address)
 
 
-def _ena_srd(_ctx: Context, _interface: Row[Any], _given: Any) -> None:
-    raise unsupported("ENA Express is not supported.")
+def _ena_srd(_ctx: Context, _interface: Row[Any], given: Any) -> None:
+    ena_express.refuse(given)
 
 
 def _associated_subnets(_ctx: Context, _interface: Row[Any], _given: Any) -> None:
@@ -138,6 +137,15 @@ def reset_network_interface_attribute(ctx: Context, params: Params) -> Result:
     _set(ctx, interface, source_dest_check=True)
     ctx.note("network_interface", interface.id)
     return {}
+
+
+@operation("ModifyPublicIpDnsNameOptions", records=True)
+def modify_public_ip_dns_name_options(ctx: Context, params: Params) -> Result:
+    """Public names are those of IPv4 addresses, which is what AWS begins with: nothing to change."""
+    writable(ctx, params["NetworkInterfaceId"])
+    if params["HostnameType"] != network_interface_view.PUBLIC_IPV4_NAME:
+        raise unsupported(f"The public hostname type {params['HostnameType']} is not supported.")
+    return {"Successful": True}
 
 
 @operation("DescribeNetworkInterfaceAttribute")

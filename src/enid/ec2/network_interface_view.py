@@ -32,6 +32,8 @@ class Related:
     named: Mapping[str, tuple[bool, bool]]
     """By VPC: whether private addresses have DNS names, and public ones."""
     attachments: Mapping[str, Shown] = field(default_factory=dict)
+    prefixes: Mapping[str, Sequence[tuple[int, str]]] = field(default_factory=dict)
+    """``(family, prefix)``."""
     public: Mapping[tuple[str, str], Row[Any]] = field(default_factory=dict)
     """By interface and private address."""
 
@@ -53,6 +55,7 @@ def created(ctx: Context, row: Row[Any], related: Related) -> Shown:
     return _Writer(ctx.region, related).show(row)
 
 
+PUBLIC_IPV4_NAME = "public-ipv4-dns-name"
 _ON_INSTANCE = frozenset(
     (
         "Attachment",
@@ -142,6 +145,13 @@ _ADDRESSES = _of_interfaces(
     ),
     _PRIVATE.network_interface_id,
 )
+_PREFIX = t.delegated_prefixes.c
+_PREFIXES = _of_interfaces(
+    select(_PREFIX.network_interface_id, _PREFIX.family, _PREFIX.cidr).order_by(
+        _PREFIX.network_interface_id, _PREFIX.family, _PREFIX.block
+    ),
+    _PREFIX.network_interface_id,
+)
 _MEMBERSHIP = t.network_interface_groups.c
 _GROUPS = _of_interfaces(
     select(_MEMBERSHIP.network_interface_id, t.security_groups.c.id, t.security_groups.c.name)
@@ -163,15 +173,19 @@ _VPCS = select(t.vpcs.c.id, t.vpcs.c.enable_dns_support, t.vpcs.c.enable_dns_hos
 
 def _related(ctx: Context, rows: Sequence[Row[Any]]) -> Related:
     ids = [row.id for row in rows]
+    foreign = any(row.account_id != ctx.account_id for row in rows)  # attached to an instance of the caller's
 
     def read(queries: tuple[Select[Any], Select[Any]]) -> Sequence[Any]:
-        if len(ids) < MANY:
+        if len(ids) < MANY or foreign:
             return ctx.db.execute(queries[0], {"ids": ids}).all()
         return ctx.db.execute(queries[1], {"account": ctx.account_id}).all()
 
     addresses: defaultdict[str, list[tuple[str, int, bool]]] = defaultdict(list)
     for id_, ip, family, is_primary in read(_ADDRESSES):
         addresses[id_].append((ip, family, is_primary))
+    prefixes: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
+    for id_, family, cidr in read(_PREFIXES):
+        prefixes[id_].append((family, cidr))
     groups: defaultdict[str, list[Shown]] = defaultdict(list)
     for id_, group_id, name in read(_GROUPS):
         groups[id_].append({"GroupId": group_id, "GroupName": name})
@@ -181,6 +195,7 @@ def _related(ctx: Context, rows: Sequence[Row[Any]]) -> Related:
         groups=groups,
         tags=tags.shown(ctx, ids),
         named={id_: named(support, hostnames) for id_, support, hostnames in vpcs},
+        prefixes=prefixes,
         attachments={row.network_interface_id: shown_attachment(row) for row in read(_ATTACHMENTS)},
         public={(row.network_interface_id, row.private_ip): row for row in read(_PUBLIC)},
     )
@@ -198,6 +213,11 @@ def shown_attachment(row: Row[Any]) -> Shown:
         "InstanceOwnerId": row.account_id or AMAZON,
         "Status": row.status,
     }
+
+
+def public_ip_dns_name_options(name: str | None) -> Shown | None:
+    """There are public names of IPv4 addresses only."""
+    return {"DnsHostnameType": PUBLIC_IPV4_NAME, "PublicIpv4DnsName": name} if name else None
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------
@@ -223,7 +243,7 @@ class _Writer:
                 association = related.public.get((id_, ip))
                 ipv4.append(
                     {
-                        "Association": association and self._association(association, account_id, public_names),
+                        "Association": association and self._association(association, public_names),
                         "Primary": is_primary,
                         "PrivateDnsName": f"ip-{ip.replace('.', '-')}{self.private_suffix}" if private_names else None,
                         "PrivateIpAddress": ip,
@@ -231,6 +251,7 @@ class _Writer:
                 )
             else:
                 ipv6.append({"Ipv6Address": ip, "IsPrimaryIpv6": row.enable_primary_ipv6 and not ipv6})
+        prefixes = related.prefixes.get(id_, ())
         primary = ipv4[0]
         association = primary["Association"]
         return {
@@ -242,16 +263,17 @@ class _Writer:
             "Description": row.description,
             "Groups": related.groups[id_],
             "InterfaceType": row.interface_type,
-            "Ipv4Prefixes": [],
+            "Ipv4Prefixes": [{"Ipv4Prefix": prefix} for family, prefix in prefixes if family == 4],
             "Ipv6Addresses": ipv6,
             "Ipv6Address": ipv6[0]["Ipv6Address"] if ipv6 else None,
-            "Ipv6Prefixes": [],
+            "Ipv6Prefixes": [{"Ipv6Prefix": prefix} for family, prefix in prefixes if family == 6],
             "MacAddress": row.mac_address,
             "NetworkInterfaceId": id_,
             "Operator": {"Managed": False},
             "OwnerId": account_id,
             "PrivateDnsName": primary["PrivateDnsName"],
             "PublicDnsName": association and association["PublicDnsName"],
+            "PublicIpDnsNameOptions": association and public_ip_dns_name_options(association["PublicDnsName"]),
             "PrivateIpAddress": row.private_ip_address,
             "PrivateIpAddresses": ipv4,
             "RequesterId": row.requester_id,
@@ -263,12 +285,12 @@ class _Writer:
             "VpcId": row.vpc_id,
         }
 
-    def _association(self, public: Row[Any], account_id: str, public_names: bool) -> Shown:
+    def _association(self, public: Row[Any], public_names: bool) -> Shown:
         ip = public.ip
         return {
             "AllocationId": public.allocation_id,
             "AssociationId": public.association_id,
-            "IpOwnerId": account_id if public.allocation_id else "amazon",
+            "IpOwnerId": public.account_id if public.allocation_id else "amazon",
             "PublicDnsName": f"ec2-{ip.replace('.', '-')}{self.public_suffix}" if public_names else None,
             "PublicIp": ip,
         }

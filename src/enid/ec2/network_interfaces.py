@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
 
 from sqlalchemy import Row, bindparam, delete, func, insert, select
@@ -18,6 +18,7 @@ from enid.ec2 import (
     addresses,
     assigned_addresses,
     connection_tracking,
+    delegated_prefixes,
     ipv6_addresses,
     network_interface_groups,
     network_interface_view,
@@ -70,6 +71,8 @@ class NewInterface:
     associate_public_ip: bool | None = None
     """Whether the interface, as an instance's only one, gets a public address; ``None``: as the subnet says."""
     connection_tracking: Mapping[str, int] | None = None
+    ipv4_prefixes: delegated_prefixes.Asked = delegated_prefixes.NOTHING
+    ipv6_prefixes: delegated_prefixes.Asked = delegated_prefixes.NOTHING
 
 
 def specified(params: Params, subnet_id: str) -> NewInterface:
@@ -77,16 +80,15 @@ def specified(params: Params, subnet_id: str) -> NewInterface:
 
     :raises AwsError: parameters that exclude each other, or that enid does not carry out.
     """
-    refuse(params, "Ipv4Prefixes", "Ipv4PrefixCount", "Ipv6Prefixes", "Ipv6PrefixCount", "Operator")
+    refuse(params, "Operator")
     type_ = params.get("InterfaceType") or "interface"
     if type_ != "interface":
         raise unsupported(f"The interface type {type_} is not supported: the only one is interface.")
     primary, secondary = _private_addresses(params)
-    ipv6 = tuple(item["Ipv6Address"] for item in params.get("Ipv6Addresses", ()) if item.get("Ipv6Address"))
-    if ipv6 and params.get("Ipv6AddressCount") is not None:
-        raise invalid_parameter_combination(
-            "The parameters ipv6Addresses and ipv6AddressCount may not be used together."
-        )
+    ipv6, primary_ipv6 = _ipv6_addresses(params)
+    assigned_addresses.exclude(params, "Ipv6Addresses", "Ipv6AddressCount", "Ipv6Prefixes", "Ipv6PrefixCount")
+    for name in ("Ipv4PrefixCount", "Ipv6PrefixCount"):
+        _count(params, name)
     tracking = params.get("ConnectionTrackingSpecification")
     return NewInterface(
         subnet_id=subnet_id,
@@ -97,9 +99,11 @@ def specified(params: Params, subnet_id: str) -> NewInterface:
         group_ids=tuple(params.get("Groups", ())),
         ipv6_addresses=ipv6,
         ipv6_count=_count(params, "Ipv6AddressCount"),
-        primary_ipv6=bool(params.get("EnablePrimaryIpv6") or params.get("PrimaryIpv6")),
+        primary_ipv6=primary_ipv6,
         associate_public_ip=params.get("AssociatePublicIpAddress"),
         connection_tracking=connection_tracking.check(tracking) if tracking else None,
+        ipv4_prefixes=delegated_prefixes.asked(params, 4),
+        ipv6_prefixes=delegated_prefixes.asked(params, 6),
     )
 
 
@@ -108,6 +112,19 @@ def _count(params: Params, name: str) -> int | None:
     if count is not None and count < 0:
         raise invalid_parameter_value(f"Value ({count}) for parameter {name[0].lower()}{name[1:]} is invalid.")
     return count
+
+
+def _ipv6_addresses(params: Params) -> tuple[tuple[str, ...], bool]:
+    """The IPv6 addresses asked for, and whether the first of them shall be the primary one."""
+    listed = [item for item in params.get("Ipv6Addresses", ()) if item.get("Ipv6Address")]
+    marked = [item["Ipv6Address"] for item in listed if item.get("IsPrimaryIpv6")]
+    if len(marked) > 1:
+        raise invalid_parameter_combination("Only one primary IPv6 address can be specified.")
+    others = [item["Ipv6Address"] for item in listed if not item.get("IsPrimaryIpv6")]
+    return (*marked, *others), bool(marked or params.get("EnablePrimaryIpv6") or params.get("PrimaryIpv6"))
+
+
+_SECONDARY = "SecondaryPrivateIpAddressCount"
 
 
 def _private_addresses(params: Params) -> tuple[str | None, tuple[str, ...]]:
@@ -120,10 +137,9 @@ def _private_addresses(params: Params) -> tuple[str | None, tuple[str, ...]]:
     if len(marked) + len(alone) > 1:
         raise invalid_parameter_combination("Only one primary private IP address can be specified.")
     secondary = tuple(item["PrivateIpAddress"] for item in listed if not item.get("Primary"))
-    if secondary and params.get("SecondaryPrivateIpAddressCount"):
-        raise invalid_parameter_combination(
-            "The parameters privateIpAddresses and secondaryPrivateIpAddressCount may not be used together."
-        )
+    secondaries = {"PrivateIpAddresses": secondary, "SecondaryPrivateIpAddressCount": params.get(_SECONDARY) or None}
+    prefixes = {name: params.get(name) for name in ("Ipv4Prefixes", "Ipv4PrefixCount")}
+    assigned_addresses.exclude(secondaries | prefixes, *secondaries, *prefixes)
     return next(iter(marked + alone), None), secondary
 
 
@@ -185,8 +201,12 @@ def _create(
         allocation.private_row(ground.id, id_, address, block, position, is_primary=position == 0)
         for position, address in enumerate(ipv4)
     ]
-    rows += [allocation.private_row(ground.id, id_, address, block, at) for at, address in enumerate(ipv6)]
+    rows += [
+        allocation.private_row(ground.id, id_, address, ipv6_addresses.block_of(ground), at)
+        for at, address in enumerate(ipv6)
+    ]
     allocation.add_private(ctx.db, rows)
+    prefixes = _prefixes(ctx, spec, ground, id_)
     network_interface_groups.write(ctx, id_, groups)
     tags.write(ctx, "network-interface", [id_], given_tags)
     # No note for the agent: an interface that is attached to nothing carries nothing.
@@ -195,8 +215,19 @@ def _create(
         groups={id_: [{"GroupId": group_id, "GroupName": name} for group_id, name in groups]},
         tags={id_: sorted(given_tags, key=lambda tag: tag["Key"])},
         named={ground.vpc_id: network_interface_view.named(ground.enable_dns_support, ground.enable_dns_hostnames)},
+        prefixes={id_: prefixes},
     )
     return row, related
+
+
+def _prefixes(ctx: Context, spec: NewInterface, ground: Row[Any], id_: str) -> list[tuple[int, str]]:
+    """Prefixes come after addresses, so that the choice of one knows of the other."""
+    result = []
+    for family, wanted in ((4, spec.ipv4_prefixes), (6, spec.ipv6_prefixes)):
+        if wanted.number:
+            block = IPv4Network(ground.cidr_block) if family == 4 else ipv6_addresses.block_of(ground)
+            result += [(family, prefix) for prefix in delegated_prefixes.give(ctx, ground.id, id_, block, wanted)]
+    return result
 
 
 def _ground(ctx: Context, subnet_id: str) -> Row[Any]:
@@ -215,9 +246,10 @@ def _ipv4(ctx: Context, spec: NewInterface, ground: Row[Any], block: IPv4Network
     named = [spec.private_ip, *spec.secondary_ips] if spec.private_ip else spec.secondary_ips
     given = assigned_addresses.parse(block, named)
     count = spec.secondary_count + (0 if spec.private_ip else 1)
-    assigned_addresses.check_limit(len(given) + count)
-    _check_free(ctx, ground.id, given)
-    chosen = private_ip_addresses.choose(ctx, ground, count, given)
+    assigned_addresses.check_limit(len(given) + count + spec.ipv4_prefixes.number)
+    _check_free(ctx, ground.id, block, given)
+    kept = [address for prefix in delegated_prefixes.parse(block, spec.ipv4_prefixes.named) for address in prefix]
+    chosen = private_ip_addresses.choose(ctx, ground, count, [*given, *kept])
     return [*given, *chosen] if spec.private_ip else [*chosen[:1], *given, *chosen[1:]]
 
 
@@ -225,17 +257,24 @@ def _ipv6(ctx: Context, spec: NewInterface, ground: Row[Any]) -> list[IPv6Addres
     count = spec.ipv6_count
     if count is None and not spec.ipv6_addresses:
         count = int(ground.assign_ipv6_address_on_creation and ground.ipv6_cidr_block is not None)
+    assigned_addresses.check_limit((count or len(spec.ipv6_addresses)) + spec.ipv6_prefixes.number)
     if not count and not spec.ipv6_addresses:
         return []
-    assigned_addresses.check_limit(count or len(spec.ipv6_addresses))
     block = ipv6_addresses.block_of(ground)
     given = assigned_addresses.parse(block, spec.ipv6_addresses)
-    _check_free(ctx, ground.id, given)
-    return given or allocation.take_ipv6(block, count or 0)
+    _check_free(ctx, ground.id, block, given)
+    kept = delegated_prefixes.parse(block, spec.ipv6_prefixes.named)
+    return given or ipv6_addresses.choose(ctx, ground.id, block, count or 0, kept)
 
 
-def _check_free(ctx: Context, subnet_id: str, given: Sequence[IPv4Address] | Sequence[IPv6Address]) -> None:
-    for ip in assigned_addresses.taken(ctx, subnet_id, given):
+def _check_free(
+    ctx: Context,
+    subnet_id: str,
+    block: IPv4Network | IPv6Network,
+    given: Sequence[IPv4Address] | Sequence[IPv6Address],
+) -> None:
+    used = [*assigned_addresses.taken(ctx, subnet_id, given)]
+    for ip in used + delegated_prefixes.covering(ctx, subnet_id, block, given):
         raise AwsError("InvalidIPAddress.InUse", f"Address {ip} is in use.")
 
 

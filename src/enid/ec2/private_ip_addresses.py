@@ -1,6 +1,6 @@
-"""Private IPv4 addresses of an interface: assigning, moving and unassigning the secondary ones.
+"""Private IPv4 addresses and prefixes of an interface: assigning, moving and unassigning the secondary ones.
 
-An address moves together with its Elastic IP, in one transaction; the primary one never moves.
+An address moves together with its Elastic IP, in one transaction; the primary one and prefixes never move.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, update
 
-from enid.ec2 import addresses, assigned_addresses
+from enid.ec2 import addresses, assigned_addresses, delegated_prefixes
 from enid.ec2.context import Context, Params, Result
-from enid.ec2.errors import AwsError, invalid_parameter_combination, invalid_parameter_value, missing_parameter
+from enid.ec2.errors import AwsError, missing_parameter
 from enid.ec2.network_interface_access import writable
 from enid.ec2.registry import operation
 from enid.ec2.resources import fetch
-from enid.ec2.unsupported import refuse
 from enid.store import allocation
 from enid.store.tables import private_addresses, public_addresses
 
@@ -31,30 +30,45 @@ def choose(ctx: Context, subnet: Row[Any], count: int, given: Sequence[IPv4Addre
     try:
         return allocation.take_ipv4(ctx.db, subnet.id, block, subnet.next_offset, count, given)
     except allocation.Exhausted:
-        raise AwsError(
-            "InsufficientFreeAddressesInSubnet",
-            "The specified subnet does not have enough free addresses to satisfy the request.",
-        ) from None
+        raise no_free_address() from None
+
+
+def no_free_address() -> AwsError:
+    """AWS's refusal when a subnet is full."""
+    return AwsError(
+        "InsufficientFreeAddressesInSubnet",
+        "The specified subnet does not have enough free addresses to satisfy the request.",
+    )
 
 
 @operation("AssignPrivateIpAddresses")
 def assign_private_ip_addresses(ctx: Context, params: Params) -> Result:
-    """Secondary addresses by list or by number: all of them, or none. Answers only the new ones."""
-    refuse(params, "Ipv4Prefixes", "Ipv4PrefixCount")
-    given, count = params.get("PrivateIpAddresses", ()), params.get("SecondaryPrivateIpAddressCount")
-    if given and count is not None:
-        raise invalid_parameter_combination(
-            "The parameters privateIpAddresses and secondaryPrivateIpAddressCount may not be used together."
-        )
-    if not given and count is None:
-        raise missing_parameter("secondaryPrivateIpAddressCount or privateIpAddresses")
-    if count is not None and count < 1:
-        raise invalid_parameter_value(f"Value ({count}) for parameter secondaryPrivateIpAddressCount is invalid.")
+    """Secondary addresses or prefixes, by list or by number: all of them, or none. Answers only the new ones."""
+    assigned_addresses.choice(params, *_WAYS)
     interface = writable(ctx, params["NetworkInterfaceId"])
     subnet = fetch(ctx, "subnet", interface.subnet_id)
     block = IPv4Network(subnet.cidr_block)
-    wanted = assigned_addresses.parse(block, given)
-    assigned = _movable(ctx, interface, wanted, bool(params.get("AllowReassignment")))
+    prefixes = delegated_prefixes.Asked(tuple(params.get("Ipv4Prefixes", ())), params.get("Ipv4PrefixCount") or 0)
+    if prefixes.number:
+        ips, delegated = [], delegated_prefixes.assign(ctx, interface, block, prefixes)
+    else:
+        ips, delegated = _assign(ctx, interface, subnet, params), []
+    ctx.note("network_interface", interface.id)
+    return {
+        "NetworkInterfaceId": interface.id,
+        "AssignedPrivateIpAddresses": [{"PrivateIpAddress": ip} for ip in ips],
+        "AssignedIpv4Prefixes": [{"Ipv4Prefix": prefix} for prefix in delegated],
+    }
+
+
+_WAYS = ("PrivateIpAddresses", "SecondaryPrivateIpAddressCount", "Ipv4Prefixes", "Ipv4PrefixCount")
+
+
+def _assign(ctx: Context, interface: Row[Any], subnet: Row[Any], params: Params) -> list[str]:
+    """Give the interface the addresses asked for; answers the new ones."""
+    block, count = IPv4Network(subnet.cidr_block), params.get("SecondaryPrivateIpAddressCount")
+    wanted = assigned_addresses.parse(block, params.get("PrivateIpAddresses", ()))
+    assigned = _movable(ctx, interface, block, wanted, bool(params.get("AllowReassignment")))
     moved = [row for row in assigned if row.network_interface_id != interface.id]
     known = {row.ip for row in assigned}
     fresh = [address for address in wanted if str(address) not in known]
@@ -63,24 +77,19 @@ def assign_private_ip_addresses(ctx: Context, params: Params) -> Result:
         fresh = choose(ctx, subnet, count)
     assigned_addresses.add(ctx, interface, block, fresh, position)
     _move(ctx, interface, moved, position + len(fresh))
-    ctx.note("network_interface", interface.id)
-    new = [*map(str, fresh), *(row.ip for row in moved)]
-    return {
-        "NetworkInterfaceId": interface.id,
-        "AssignedPrivateIpAddresses": [{"PrivateIpAddress": ip} for ip in new],
-        "AssignedIpv4Prefixes": [],
-    }
+    return [*map(str, fresh), *(row.ip for row in moved)]
 
 
 def _movable(
-    ctx: Context, interface: Row[Any], wanted: Sequence[IPv4Address], allow_reassignment: bool
+    ctx: Context, interface: Row[Any], block: IPv4Network, wanted: Sequence[IPv4Address], allow_reassignment: bool
 ) -> list[Row[Any]]:
     """The rows of wanted addresses that some interface has, all of which may move.
 
-    :raises AwsError: one may not: it is a primary address, or moving was not allowed.
+    :raises AwsError: one may not: it is a primary address, lies in a prefix, or moving was not allowed.
     """
     rows = list(assigned_addresses.taken(ctx, interface.subnet_id, wanted).values())
     stuck = [row.ip for row in rows if row.is_primary or not allow_reassignment]
+    stuck += delegated_prefixes.covering(ctx, interface.subnet_id, block, wanted)
     if stuck:
         raise assigned_addresses.move_not_allowed(stuck)
     for former in {row.network_interface_id for row in rows} - {interface.id}:
@@ -119,14 +128,14 @@ def _move(ctx: Context, interface: Row[Any], rows: Sequence[Row[Any]], position:
 
 @operation("UnassignPrivateIpAddresses")
 def unassign_private_ip_addresses(ctx: Context, params: Params) -> Result:
-    """Give secondary addresses back; an Elastic IP on one of them is disassociated and stays allocated."""
-    refuse(params, "Ipv4Prefixes")
+    """Give secondary addresses and prefixes back; an Elastic IP on one of them is disassociated and stays allocated."""
     interface = writable(ctx, params["NetworkInterfaceId"])
-    given = list(dict.fromkeys(params.get("PrivateIpAddresses", ())))
-    if not given:
+    given, prefixes = list(dict.fromkeys(params.get("PrivateIpAddresses", ()))), params.get("Ipv4Prefixes", ())
+    if not given and not prefixes:
         raise missing_parameter("privateIpAddresses")
     secondary = private_addresses.c.is_primary.is_(False)
     assigned_addresses.give_back(ctx, interface, given, secondary, private_addresses.c.family == 4)
     addresses.unmap(ctx, interface.id, given)
+    delegated_prefixes.give_back(ctx, interface, prefixes, 4)
     ctx.note("network_interface", interface.id)
     return {}

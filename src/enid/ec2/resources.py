@@ -22,7 +22,7 @@ class Resource:
 
     prefix: str
     type: str
-    """AWS's ``ResourceType``, as tag specifications name it."""
+    """AWS's ``ResourceType``, as tag specifications name it; empty: it has no tags."""
     table: Table
     id: Column[Any]
     query: Select[Any]
@@ -56,6 +56,8 @@ RESOURCES: dict[str, Resource] = dict(
         _resource("sgr", "security-group-rule", tables.security_group_rules),
         _resource("pl", "prefix-list", tables.prefix_lists),
         _resource("eni", "network-interface", tables.network_interfaces),
+        _resource("eni-perm", "", tables.network_interface_permissions),
+        _resource("scr", "subnet-cidr-reservation", tables.subnet_cidr_reservations),
         _resource("eipalloc", "elastic-ip", tables.public_addresses, "allocation_id"),
         _resource("i", "instance", tables.instances),
         _resource("key", "key-pair", tables.key_pairs),

@@ -8,13 +8,13 @@ from typing import Any
 
 from sqlalchemy import Row, select, update
 
-from enid.ec2 import cidr, dependants, vpc_cidr_blocks
+from enid.ec2 import cidr, dependants, subnet_cidr_reservations, vpc_cidr_blocks
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.errors import AwsError, check_id, missing_parameter, unsupported
 from enid.ec2.registry import operation
 from enid.ec2.resources import fetch
 from enid.store.ids import new_id
-from enid.store.tables import private_addresses, subnets
+from enid.store.tables import delegated_prefixes, private_addresses, subnets
 
 
 def checked(text: str, blocks: Iterable[cidr.Network], others: Iterable[cidr.Network]) -> IPv6Network:
@@ -78,14 +78,17 @@ def disassociate_subnet_cidr_block(ctx: Context, params: Params) -> Result:
             "InvalidSubnetCidrBlockAssociationID.NotFound",
             f"The subnet CIDR block association '{id_}' does not exist",
         )
-    interfaces = select(private_addresses.c.network_interface_id).distinct()
     dependants.refuse_if_any(
         ctx,
         f"The subnetCidrBlock '{id_}' has dependencies and cannot be deleted.",
-        interfaces.where(private_addresses.c.subnet_id == row.id, private_addresses.c.family == 6),
+        *(
+            select(table.c.network_interface_id).distinct().where(table.c.subnet_id == row.id, table.c.family == 6)
+            for table in (private_addresses, delegated_prefixes)
+        ),
     )
     answer = {"SubnetId": row.id, "Ipv6CidrBlockAssociation": shown(row, "disassociating")[0]}
     gone = {"ipv6_cidr_block": None, "ipv6_association_id": None, "assign_ipv6_address_on_creation": False}
+    subnet_cidr_reservations.remove_of(ctx, row.id, 6)
     _write(ctx, row.id, gone, "")
     return answer
 

@@ -19,6 +19,7 @@ from enid.ec2 import (
     network_acls,
     quotas,
     subnet_cidr_blocks,
+    subnet_cidr_reservations,
     tags,
     vpc_cidr_blocks,
 )
@@ -33,11 +34,19 @@ from enid.ec2.errors import (
 )
 from enid.ec2.registry import operation
 from enid.ec2.resources import fetch
+from enid.store import prefixes
 from enid.store.ids import new_id
-from enid.store.tables import network_interfaces, private_addresses, route_table_associations, subnets
+from enid.store.tables import (
+    delegated_prefixes,
+    network_interfaces,
+    private_addresses,
+    route_table_associations,
+    subnets,
+)
 
 RESERVED = 5
 """The base, router, resolver, one for the future, and the broadcast address of an IPv4 subnet."""
+_PREFIX_SIZE = 1 << 32 - prefixes.LENGTHS[4]
 _UNBUILT = ("OutpostArn", "Ipv4IpamPoolId", "Ipv4NetmaskLength", "Ipv6IpamPoolId", "Ipv6NetmaskLength")
 
 
@@ -104,6 +113,7 @@ def delete_subnet(ctx: Context, params: Params) -> Result:
     )
     ctx.db.execute(delete(route_table_associations).where(route_table_associations.c.subnet_id == row.id))
     network_acls.dissociate(ctx, row.id)
+    subnet_cidr_reservations.remove_of(ctx, row.id, 4, 6)
     ctx.db.execute(delete(subnets).where(subnets.c.id == row.id))
     tags.forget(ctx, [row.id])
     ctx.note("vpc", row.vpc_id)
@@ -115,7 +125,9 @@ def _available() -> ColumnElement[int]:
     """The number of free IPv4 addresses as SQL: AWS lets one filter by it."""
     size = case(*((subnets.c.cidr_block.like(f"%/{bits}"), 2 ** (32 - bits)) for bits in range(16, 29)))
     used = select(func.count()).where(private_addresses.c.subnet_id == subnets.c.id, private_addresses.c.family == 4)
-    return size - RESERVED - used.correlate(subnets).scalar_subquery()
+    prefix = delegated_prefixes.c
+    delegated = select(func.count() * _PREFIX_SIZE).where(prefix.subnet_id == subnets.c.id, prefix.family == 4)
+    return size - RESERVED - used.correlate(subnets).scalar_subquery() - delegated.correlate(subnets).scalar_subquery()
 
 
 def _with_ipv6(inner: filters.Condition) -> filters.Condition:

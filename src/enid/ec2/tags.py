@@ -114,7 +114,7 @@ def check(given: Iterable[Mapping[str, Any]]) -> TagList:
 
 def _resource_of(id_: str) -> Resource:
     resource = RESOURCES.get(id_.rpartition("-")[0])
-    if resource is None:
+    if resource is None or not resource.type:
         raise AwsError("InvalidID", f"The ID '{id_}' is not valid")
     check_id(resource.prefix, id_)
     return resource

@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import struct
 from collections.abc import Collection
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from enid.netlink.message import address, attribute, attributes, message, nested, u32
 from enid.netlink.socket import NetlinkSocket
 
 Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
 
 _SUBSYSTEM = 1
 _GET, _DELETE, _GET_STATS = 1, 2, 5
@@ -39,15 +40,21 @@ def _matching(side: int, end: int, value: Address) -> bytes:
     return _message(_DELETE, value.version, nested(side, ip), flags)
 
 
-def forget(netfilter: NetlinkSocket, private: Collection[Address], public: Collection[Address] = ()) -> None:
-    """Forget every flow from or to the ``private`` addresses (as seen inside), and those translated to ``public`` ones.
+def forget(
+    netfilter: NetlinkSocket,
+    private: Collection[Address],
+    public: Collection[Address] = (),
+    blocks: Collection[Network] = (),
+) -> None:
+    """Forget every flow from or to the ``private`` addresses and ``blocks`` (as seen inside), and those translated to
+    ``public`` addresses.
 
     A private address is the source of one of a flow's two directions; a public one the destination.
     """
-    if not (private or public) or not flows(netfilter):
+    if not (private or public or blocks) or not flows(netfilter):
         return
-    if len(private) + len(public) > _FEW:
-        _forget_listed(netfilter, frozenset(private), frozenset(public))
+    if len(private) + len(public) > _FEW or blocks:
+        _forget_listed(netfilter, frozenset(private), frozenset(public), blocks)
         return
     requests = [_matching(side, 1, value) for value in private for side in (_TUPLE_ORIGINAL, _TUPLE_REPLY)]
     requests += [_matching(side, 2, value) for value in public for side in (_TUPLE_ORIGINAL, _TUPLE_REPLY)]
@@ -56,15 +63,24 @@ def forget(netfilter: NetlinkSocket, private: Collection[Address], public: Colle
         _forget_listed(netfilter, frozenset(private), frozenset(public))
 
 
-def _forget_listed(netfilter: NetlinkSocket, private: frozenset[Address], public: frozenset[Address]) -> None:
+def _forget_listed(
+    netfilter: NetlinkSocket,
+    private: frozenset[Address],
+    public: frozenset[Address],
+    blocks: Collection[Network] = (),
+) -> None:
     sources = {value.packed for value in private}
     destinations = {value.packed for value in public}
     for version in (4, 6):
         doomed = []
+        wide = [block for block in blocks if block.version == version]
         for body in netfilter.dump(_message(_GET, version)):
             found = dict(attributes(memoryview(body)[_HEADER.size :]))
             ends = [_ends(found[side]) for side in (_TUPLE_ORIGINAL, _TUPLE_REPLY)]
-            if any(source in sources or destination in destinations for source, destination in ends):
+            if any(
+                source in sources or destination in destinations or any(ip_address(source) in block for block in wide)
+                for source, destination in ends
+            ):
                 parts = [attribute(_TUPLE_ORIGINAL | 0x8000, found[_TUPLE_ORIGINAL])]
                 if _ZONE in found:
                     parts.append(attribute(_ZONE, found[_ZONE]))

@@ -7,7 +7,7 @@ Most load something into a register or test one. Register 1 is sixteen bytes wid
 from __future__ import annotations
 
 from enid.netlink.message import be32, nested, text, u8
-from enid.netlink.nftables import ACCEPT, DROP, GOTO, RETURN, Verdict, value_data, verdict_data
+from enid.netlink.nftables import ACCEPT, DROP, GOTO, JUMP, RETURN, Verdict, value_data, verdict_data
 
 FIRST = 1
 FIELD = 8
@@ -212,6 +212,11 @@ def count(name: str) -> bytes:
     return _expression("objref", be32(1, 1), text(2, name))
 
 
+def assign(name: str) -> bytes:
+    """Give the packet's flow the object that the map has for the first register; go on only if it has one."""
+    return _expression("objref", be32(3, FIRST), text(4, name))
+
+
 def _verdict(verdict: Verdict) -> bytes:
     return _expression("immediate", be32(1, 0), verdict_data(2, verdict))
 
@@ -227,6 +232,10 @@ def drop() -> bytes:
 def returns() -> bytes:
     """Back to the chain that jumped here."""
     return _verdict(Verdict(RETURN))
+
+
+def jump(chain: str) -> bytes:
+    return _verdict(Verdict(JUMP, chain))
 
 
 def goto(chain: str) -> bytes:

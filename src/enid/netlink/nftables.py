@@ -8,7 +8,7 @@ Rules are made of :mod:`expressions`. What is built is always in family ``inet``
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from enid.netlink.message import CREATE, HEADER, attribute, attributes, be32, message, nested, text, to_text
@@ -22,6 +22,8 @@ _HEADER = struct.Struct(">BBH")
 _LIST_ELEMENT = 1
 _DATA_VALUE, _DATA_VERDICT = 1, 2
 _COUNTER = 1
+CT_TIMEOUT = 7
+"""Kinds of named objects."""
 _ELEMENTS_PER_MESSAGE = 256
 
 PREROUTING, INPUT, FORWARD, OUTPUT, POSTROUTING = range(5)
@@ -29,7 +31,7 @@ PREROUTING, INPUT, FORWARD, OUTPUT, POSTROUTING = range(5)
 DROP, ACCEPT = 0, 1
 CONTINUE, JUMP, GOTO, RETURN = -1, -3, -4, -5
 
-_INTERVAL, _MAP, _CONCAT = 0x4, 0x8, 0x80
+_INTERVAL, _MAP, _OBJECTS, _CONCAT = 0x4, 0x8, 0x40, 0x80
 _INTERVAL_END, _CATCH_ALL = 0x1, 0x2
 
 
@@ -55,12 +57,14 @@ _HOST_ENDIAN = (MARK, IFNAME)
 
 @dataclass(frozen=True, slots=True)
 class Set:
-    """A named set, or a map when ``data`` is given. Several types make a concatenated key."""
+    """A named set, or a map when ``data`` is given, or ``objects``: the kind of objects it leads to. Several types make
+    a concatenated key."""
 
     name: str
     key: tuple[Type, ...]
     data: Type | None = None
     interval: bool = False
+    objects: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,14 @@ class Verdict:
     chain: str = ""
 
 
-Data = bytes | Verdict | None
+@dataclass(frozen=True, slots=True)
+class Object:
+    """A named object as an element's data."""
+
+    name: str
+
+
+Data = bytes | Verdict | Object | None
 
 CATCH_ALL = Key(b"")
 """The element that stands for every key no other element has."""
@@ -171,6 +182,7 @@ def flush_chain(table: str, chain: str) -> bytes:
 
 def add_set(table: str, declared: Set) -> bytes:
     flags = (_INTERVAL if declared.interval else 0) | (_MAP if declared.data is not None else 0)
+    flags |= _OBJECTS if declared.objects else 0
     number = 0
     for part in declared.key:
         number = number << 6 | part.number
@@ -182,6 +194,8 @@ def add_set(table: str, declared: Set) -> bytes:
         parts.append(nested(9, nested(2, *fields)))
     if declared.data is not None:
         parts += [be32(6, declared.data.number), be32(7, declared.data.size)]
+    if declared.objects:
+        parts.append(be32(15, declared.objects))
     parts.append(attribute(13, _byte_order(0, declared.key) + _byte_order(1, (declared.data,))))
     return _message(
         _NEWSET,
@@ -222,6 +236,8 @@ def _element(key: Key, data: Data) -> bytes:
         parts.append(be32(3, _INTERVAL_END))
     if isinstance(data, Verdict):
         parts.append(verdict_data(2, data))
+    elif isinstance(data, Object):
+        parts.append(text(9, data.name))
     elif data is not None:
         parts.append(value_data(2, data))
     return nested(_LIST_ELEMENT, *parts)
@@ -264,6 +280,13 @@ def _value(data: bytes) -> bytes:
 def add_counter(table: str, name: str, packets: int = 0) -> bytes:
     start = nested(4, attribute(1, bytes(8)), attribute(2, packets.to_bytes(8, "big")))
     return _message(_NEWOBJ, CREATE, text(1, table), text(2, name), be32(3, _COUNTER), start)
+
+
+def add_ct_timeout(table: str, name: str, protocol: int, seconds: Mapping[int, int]) -> bytes:
+    """Timeouts of tracked flows of an IP protocol, by the number of the flow's state; the others stay the kernel's."""
+    policy = nested(3, *(be32(state, value) for state, value in seconds.items()))
+    specification = nested(4, attribute(2, bytes((protocol,))), policy)
+    return _message(_NEWOBJ, CREATE, text(1, table), text(2, name), be32(3, CT_TIMEOUT), specification)
 
 
 def get_counters(table: str) -> bytes:

@@ -18,7 +18,15 @@ from sqlalchemy import BigInteger, Connection, bindparam, insert, select, text, 
 from sqlalchemy.exc import IntegrityError
 
 from enid.store.database import Conflict
-from enid.store.tables import private_addresses, public_addresses, sites, subnets
+from enid.store.tables import (
+    delegated_prefixes,
+    private_addresses,
+    public_addresses,
+    sites,
+    subnet_cidr_reservations,
+    subnets,
+)
+from enid.topology.blocks import DELEGATED_LENGTH
 
 RESERVED_AT_START = 4
 """AWS keeps a subnet's network address, router, resolver, and one for later …"""
@@ -52,10 +60,16 @@ def usable(block: IPv4Network | IPv6Network) -> range:
 _FREE_OFFSETS = text(
     """
     WITH RECURSIVE step (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM step WHERE i + 1 < :size)
-    SELECT :first + (:shift + i) % :size AS free FROM step
+    SELECT free FROM (SELECT :first + (:shift + i) % :size AS free FROM step) AS candidate
     WHERE NOT EXISTS (
-        SELECT 1 FROM private_addresses
-        WHERE subnet_id = :subnet_id AND address_offset = :first + (:shift + i) % :size
+        SELECT 1 FROM private_addresses WHERE subnet_id = :subnet_id AND address_offset = free
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM delegated_prefixes WHERE subnet_id = :subnet_id AND family = 4 AND block = free / 16
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM subnet_cidr_reservations
+        WHERE subnet_id = :subnet_id AND family = 4 AND free BETWEEN first_offset AND last_offset
     )
     LIMIT :count
     """
@@ -65,13 +79,19 @@ each address taken after the starting point: usually none."""
 
 
 def free_offsets(db: Connection, subnet_id: str, block: IPv4Network, start: int, count: int) -> list[int]:
-    """The first ``count`` free offsets from ``start`` on, around the end once.
+    """The first ``count`` free offsets from ``start`` on, around the end once: in no prefix and no reservation.
 
     :raises Exhausted: there are fewer.
     """
-    offsets = usable(block)
-    if count > len(offsets):
+    found = _search(db, subnet_id, block, start, count)
+    if len(found) < count:
         raise Exhausted
+    return found
+
+
+def _search(db: Connection, subnet_id: str, block: IPv4Network, start: int, count: int) -> list[int]:
+    """As :func:`free_offsets`, or as many as there are."""
+    offsets = usable(block)
     parameters = {
         "size": len(offsets),
         "first": offsets.start,
@@ -79,10 +99,7 @@ def free_offsets(db: Connection, subnet_id: str, block: IPv4Network, start: int,
         "subnet_id": subnet_id,
         "count": count,
     }
-    found = list(db.execute(_FREE_OFFSETS, parameters).scalars())
-    if len(found) < count:
-        raise Exhausted
-    return found
+    return list(db.execute(_FREE_OFFSETS, parameters).scalars())
 
 
 _MOVE_ON = update(subnets).where(subnets.c.id == bindparam("subnet")).values(next_offset=bindparam("offset"))
@@ -102,19 +119,57 @@ def take_ipv4(
         return []
     base = int(block.network_address)
     avoided = {int(address) - base for address in given}
-    found = free_offsets(db, subnet_id, block, start, count + len(avoided))
+    found = _search(db, subnet_id, block, start, count + len(avoided))
     chosen = [offset for offset in found if offset not in avoided][:count]
+    if len(chosen) < count:
+        raise Exhausted
     db.execute(_MOVE_ON, {"subnet": subnet_id, "offset": chosen[-1] + 1})
     return [block.network_address + offset for offset in chosen]
 
 
-def take_ipv6(block: IPv6Network, count: int) -> list[IPv6Address]:
-    """``count`` random addresses of the block: a /64 is too large to meet twice, and the key would tell."""
+_DRAWS, _ROUNDS = 16, 16
+_DELEGATED = select(delegated_prefixes.c.block).where(
+    delegated_prefixes.c.subnet_id == bindparam("subnet"),
+    delegated_prefixes.c.family == 6,
+    delegated_prefixes.c.block.in_(bindparam("blocks", expanding=True)),
+)
+_RESERVED = select(subnet_cidr_reservations.c.cidr).where(
+    subnet_cidr_reservations.c.subnet_id == bindparam("subnet"), subnet_cidr_reservations.c.family == 6
+)
+
+
+def take_ipv6(
+    db: Connection, subnet_id: str, block: IPv6Network, count: int, avoided: Sequence[IPv6Network] = ()
+) -> list[IPv6Address]:
+    """``count`` random addresses of the block, in no prefix, no reservation and none of the ``avoided`` blocks.
+
+    A /64 is too large to meet an address twice, and the key would tell.
+
+    :raises Exhausted: chance found too few, since nearly all of the block is kept for something else.
+    """
+    reserved = [*avoided, *map(IPv6Network, db.execute(_RESERVED, {"subnet": subnet_id}).scalars())]
+    chosen: dict[IPv6Address, None] = {}
+    for _ in range(_ROUNDS):
+        drawn = [_random(block) for _ in range(count * _DRAWS)]
+        blocks = sorted({block_number(block, address) for address in drawn})
+        delegated = set(db.execute(_DELEGATED, {"subnet": subnet_id, "blocks": blocks}).scalars())
+        for address in drawn:
+            if block_number(block, address) not in delegated and not any(address in one for one in reserved):
+                chosen[address] = None
+        if len(chosen) >= count:
+            return list(chosen)[:count]
+    raise Exhausted
+
+
+def _random(block: IPv6Network) -> IPv6Address:
     offsets = usable(block)
-    chosen: set[IPv6Address] = set()
-    while len(chosen) < count:
-        chosen.add(block.network_address + offsets.start + secrets.randbelow(offsets.stop - offsets.start))
-    return list(chosen)
+    return block.network_address + offsets.start + secrets.randbelow(offsets.stop - offsets.start)
+
+
+def block_number(block: IPv4Network | IPv6Network, address: IPv4Address | IPv6Address) -> int:
+    """Which prefix-sized block of a subnet's block the address lies in, from 0 on."""
+    host_bits = block.max_prefixlen - DELEGATED_LENGTH[block.version]
+    return (int(address) - int(block.network_address)) >> host_bits
 
 
 _INSERT_PRIVATE = insert(private_addresses)
@@ -145,6 +200,7 @@ def private_row(
         "ip": str(address),
         "family": address.version,
         "address_offset": int(address) - int(block.network_address) if ipv4 else None,
+        "block": block_number(block, address),
         "network_interface_id": network_interface_id,
         "is_primary": is_primary,
         "position": position,

@@ -299,6 +299,7 @@ _PORT_QUERY = (
         t.network_interfaces.c.mac_address,
         t.network_interfaces.c.source_dest_check,
         t.network_interfaces.c.interface_type,
+        t.network_interfaces.c.connection_tracking,
         t.attachments.c.id.label("attachment_id"),
         t.attachments.c.instance_id,
         t.attachments.c.appliance_id,
@@ -321,8 +322,9 @@ _PORTS = _Query(lambda among: _PORT_QUERY.where(among(t.network_interfaces.c.id)
 
 
 def _belongings(among: _Among) -> CompoundSelect[Any]:
-    """What a port has several of, in one statement: its addresses, groups, and public addresses."""
+    """What a port has several of, in one statement: its addresses, prefixes, groups, and public addresses."""
     private, member, public = t.private_addresses.c, t.network_interface_groups.c, t.public_addresses.c
+    prefix = t.delegated_prefixes.c
     return union_all(
         select(
             private.network_interface_id.label("interface"),
@@ -331,6 +333,9 @@ def _belongings(among: _Among) -> CompoundSelect[Any]:
             null().label("private_ip"),
             private.position.label("position"),
         ).where(among(private.network_interface_id)),
+        select(prefix.network_interface_id, literal("prefix"), prefix.cidr, null(), literal(0)).where(
+            among(prefix.network_interface_id)
+        ),
         select(member.network_interface_id, literal("group"), member.group_id, null(), member.position).where(
             among(member.network_interface_id)
         ),
@@ -349,11 +354,14 @@ def _ports(db: Connection, ids: Collection[str] | None, host_id: str | None) -> 
         return []
     found = None if ids is None else [row.id for row in rows]
     addresses: defaultdict[str, list[str]] = defaultdict(list)
+    prefixes: defaultdict[str, list[str]] = defaultdict(list)
     groups: defaultdict[str, list[str]] = defaultdict(list)
     public: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
     for row in _BELONGINGS.of(db, found):
         if row.what == "address":
             addresses[row.interface].append(row.value)
+        elif row.what == "prefix":
+            prefixes[row.interface].append(row.value)
         elif row.what == "group":
             groups[row.interface].append(row.value)
         else:
@@ -365,6 +373,7 @@ def _ports(db: Connection, ids: Collection[str] | None, host_id: str | None) -> 
             groups[row.id],
             public[row.id],
             row.host_id or host_id or "",
+            prefixes[row.id],
         )
         for row in rows
     ]

@@ -124,7 +124,7 @@ def _delete_interfaces(db: Connection, ids: Sequence[str]) -> None:
     public = t.public_addresses
     unmapped = {"network_interface_id": None, "private_ip": None, "association_id": None}
     db.execute(update(public).where(public.c.network_interface_id.in_(ids)).values(**unmapped))
-    for table in (t.private_addresses, t.network_interface_groups):
+    for table in (t.private_addresses, t.delegated_prefixes, t.network_interface_groups):
         db.execute(delete(table).where(table.c.network_interface_id.in_(ids)))
     db.execute(delete(t.tags).where(t.tags.c.resource_id.in_(ids)))
     db.execute(delete(t.network_interfaces).where(t.network_interfaces.c.id.in_(ids)))

@@ -7,6 +7,8 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
 from enid.topology.records import Address, Network
 
+DELEGATED_LENGTH = {4: 28, 6: 80}
+"""Length of every prefix that is delegated to an interface, by IP version (AWS's rule)."""
 ANYWHERE: dict[int, Network] = {4: ip_network("0.0.0.0/0"), 6: ip_network("::/0")}
 _PRIVATE = tuple(ip_network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"))
 

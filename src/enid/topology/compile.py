@@ -25,6 +25,7 @@ from enid.topology.records import (
     Site,
     Subnet,
     TargetKind,
+    Timeouts,
     Vpc,
     VpnLink,
 )
@@ -172,7 +173,12 @@ def security_group(
 
 
 def port(
-    row: Any, addresses: Sequence[str], groups: Iterable[str], public: Iterable[tuple[str, str]], host: str
+    row: Any,
+    addresses: Sequence[str],
+    groups: Iterable[str],
+    public: Iterable[tuple[str, str]],
+    host: str,
+    prefixes: Iterable[str] = (),
 ) -> Port:
     """An attached interface of a live instance or of an appliance.
 
@@ -198,8 +204,20 @@ def port(
         addresses=tuple(sorted(parsed, key=lambda address: address.version)),
         groups=tuple(sorted(groups)),
         source_dest_check=row.source_dest_check,
+        timeouts=timeouts(row.connection_tracking or {}),
+        prefixes=tuple(sorted(map(ip_network, prefixes), key=_order)),
         public=tuple(sorted((IPv4Address(private), IPv4Address(ip)) for private, ip in public)),
         appliance=Appliance(row.interface_type) if row.appliance_id else None,
+    )
+
+
+def timeouts(given: Mapping[str, int]) -> Timeouts:
+    """An interface's connection tracking configuration, under AWS's names; what it does not say is the default."""
+    default = Timeouts()
+    return Timeouts(
+        given.get("TcpEstablishedTimeout", default.tcp_established),
+        given.get("UdpStreamTimeout", default.udp_stream),
+        given.get("UdpTimeout", default.udp),
     )
 
 

@@ -512,7 +512,8 @@ def _inside(port: Port, public: Network) -> Network | None:
 
 
 def _is_mine(port: Port, block: Network) -> bool:
-    return block.num_addresses == 1 and block.network_address in port.addresses
+    """The block is one address, and the port's own or in a prefix of it."""
+    return block.num_addresses == 1 and (block.network_address in port.addresses or within(block, port.prefixes))
 
 
 _GATEWAYS = {

@@ -201,6 +201,15 @@ class Appliance(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds after which an idle flow is forgotten: AWS's defaults, unless the interface says otherwise."""
+
+    tcp_established: int = 432_000
+    udp_stream: int = 180
+    udp: int = 30
+
+
+@dataclass(frozen=True, slots=True)
 class Port:
     """An interface plugged into a running instance, or into an appliance."""
 
@@ -227,6 +236,9 @@ class Port:
     public: tuple[tuple[IPv4Address, IPv4Address], ...] = ()
     """(private, public) pairs: Elastic IPs and the auto-assigned address, sorted."""
     appliance: Appliance | None = None
+    prefixes: tuple[Network, ...] = ()
+    """Delegated to it whole, IPv4 before IPv6, sorted: packets arrive, and the guest does with them what it likes."""
+    timeouts: Timeouts = Timeouts()
 
     @property
     def key(self) -> RecordKey:

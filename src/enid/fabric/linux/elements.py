@@ -11,6 +11,7 @@ from enid.fabric.linux.names import (
     TRANSIT,
     combination,
     mark,
+    member_prefixes,
     members,
     port_link,
     subnet_number,
@@ -24,10 +25,12 @@ from enid.topology.records import Port, RouteTable, TargetKind
 
 
 def membership(port: Port) -> Iterator[Element]:
-    """The port's addresses as members of its groups: wanted wherever the port is."""
+    """The port's addresses and prefixes as members of its groups: wanted wherever the port is."""
     for group in port.groups:
         for address in port.addresses:
             yield (members(group, address.version), Key(address.packed)), b""
+        for prefix in port.prefixes:
+            yield (member_prefixes(group, prefix.version), Key(prefix.network_address.packed)), b""
 
 
 def plug(port: Port) -> Iterator[Element]:
@@ -36,6 +39,9 @@ def plug(port: Port) -> Iterator[Element]:
     table = mark(port.route_table_id)
     for address in port.addresses:
         yield (f"spoof{address.version}", Key(device + address.packed)), table.to_bytes(4, "little")
+    for prefix in port.prefixes:
+        key = Key(device + prefix.network_address.packed)
+        yield (f"delegated{prefix.version}", key), table.to_bytes(4, "little")
     if not port.source_dest_check:
         yield ("unchecked", Key(device)), (table | TRANSIT).to_bytes(4, "little")
     yield _sender(device, port.mac)
@@ -43,7 +49,7 @@ def plug(port: Port) -> Iterator[Element]:
     subnet = subnet_number(port.subnet.id)
     yield ("beside", Key(device + subnet)), b""
     yield ("subnet", Key(device)), subnet
-    if any(address.version == 6 for address in port.addresses):
+    if any(one.version == 6 for one in (*port.addresses, *port.prefixes)):
         yield ("table_of", Key(device)), table.to_bytes(4, "little")
     for private, public in port.public:
         yield ("public", Key(private.packed)), b""

@@ -8,12 +8,12 @@ more; and later, when none can be inside, the rest.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import TypeVar
 
-from enid.fabric.linux import elements, groups, names, network_acls
+from enid.fabric.linux import elements, groups, names, network_acls, timeouts
 from enid.fabric.linux.cells import Cells
 from enid.fabric.linux.groups import Element
 from enid.fabric.linux.names import TABLE
@@ -25,7 +25,8 @@ from enid.topology.records import NetworkAcl, Port, SecurityGroup
 
 _FIRST_SETS = (
     *("acl_egress", "acl_ingress", "beside", "subnet"),
-    *("spoof4", "spoof6", "unchecked", "outside", "blocks4", "blocks6", "public", "public_of", "private_of"),
+    *("spoof4", "spoof6", "delegated4", "delegated6", "unchecked", "outside", "blocks4", "blocks6"),
+    *("public", "public_of", "private_of"),
 )
 """What running flows need, if a table is too big for one transaction. Nobody may send before network ACLs are there."""
 _Parsed = TypeVar("_Parsed")
@@ -51,6 +52,10 @@ class Gates:
         """Those that have chains, with how many ports carry them."""
         self._carrying: defaultdict[str, list[tuple[str, ...]]] = defaultdict(list)
         """Group → the combinations it is part of."""
+        self._delegating: set[tuple[str, int]] = set()
+        """Groups that have, or had, a member with prefixes of an IP version: references to them look there too."""
+        self._timeouts: Counter[str] = Counter()
+        """The declared specifications, with how many ports want them."""
         self._translates = False
         self._acls: Cells[str, network_acls.Entries] = Cells()
         """The chains of network ACLs that deny something."""
@@ -88,10 +93,25 @@ class Gates:
 
     def announce_group(self, group: SecurityGroup) -> None:
         for feature in groups.features(group) - self._features[group.id]:
-            self._features[group.id].add(feature)
-            self._know_sets(groups.sets(group.id, feature))
-            self._structure += [groups.allow(carried, group.id, feature) for carried in self._carrying[group.id]]
+            self._know_feature(group.id, feature)
+            if (feature.referenced, feature.version) in self._delegating:
+                self._know_feature(group.id, feature._replace(delegated=True))
         self._elements.announce(groups.elements(group))
+
+    def _know_feature(self, group: str, feature: groups.Feature) -> None:
+        self._features[group].add(feature)
+        self._know_sets(groups.sets(group, feature))
+        self._structure += [groups.allow(carried, group, feature) for carried in self._carrying[group]]
+
+    def _know_delegation(self, group: str, version: int) -> None:
+        """The group has a member with prefixes."""
+        if (group, version) in self._delegating:
+            return
+        self._delegating.add((group, version))
+        self._know_sets([groups.prefixes_set(group, version)])
+        for referring, features in list(self._features.items()):
+            for feature in [one for one in features if (one.referenced, one.version) == (group, version)]:
+                self._know_feature(referring, feature._replace(delegated=True))
 
     def withdraw_group(self, group: SecurityGroup) -> None:
         """Its rules; ports that still carry it are denied what it allowed."""
@@ -101,16 +121,30 @@ class Gates:
         """``here``: it is plugged in on this host, not only a member of its groups."""
         versions = {address.version for address in port.addresses}
         self._know_sets(groups.members_set(group, version) for group in port.groups for version in versions)
+        for group, version in {(group, prefix.version) for group in port.groups for prefix in port.prefixes}:
+            self._know_delegation(group, version)
         self._elements.announce(elements.membership(port))
         if here:
             self._carry(port, 1)
             self._elements.announce(elements.plug(port))
+            self._announce_timeouts(port)
 
     def withdraw_port(self, port: Port, here: bool) -> None:
         self.withdraw(elements.membership(port))
         if here:
             self._carry(port, -1)
             self.withdraw(elements.plug(port))
+            self._timeouts.subtract(timeouts.wanted(port.timeouts).values())
+            self.withdraw(timeouts.elements(port))
+
+    def _announce_timeouts(self, port: Port) -> None:
+        for protocol, name in timeouts.wanted(port.timeouts).items():
+            if not self._timeouts:
+                self._structure += timeouts.structure()
+            if name not in self._timeouts:
+                self._structure.append(timeouts.declare(protocol, name, port.timeouts))
+            self._timeouts[name] += 1
+        self._elements.announce(timeouts.elements(port))
 
     def _know_sets(self, wanted: Iterable[nftables.Set]) -> None:
         for declared in wanted:
@@ -135,8 +169,9 @@ class Gates:
         self._elements.announce(groups.dispatch(combination))
 
     def garbage(self) -> int:
-        """How many combinations nobody carries still have chains. They are left until the table is written anew."""
-        return sum(1 for ports in self._combinations.values() if not ports)
+        """How many combinations nobody carries still have chains, and how many timeouts nobody wants are declared. They
+        are left until the table is written anew."""
+        return sum(1 for users in (*self._combinations.values(), *self._timeouts.values()) if not users)
 
     def commit(self) -> None:
         """One transaction, unless it is too big for an ordinary user's socket. Raises OSError."""

@@ -15,7 +15,16 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from enid.fabric.linux.boxes import cidr_keys, reference_keys
-from enid.fabric.linux.names import TABLE, combination, combination_chain, group_set, members, reference_set
+from enid.fabric.linux.names import (
+    TABLE,
+    combination,
+    combination_chain,
+    group_set,
+    member_prefixes,
+    members,
+    reference_set,
+)
+from enid.fabric.linux.ruleset import prefix_mask
 from enid.netlink import expressions as nft
 from enid.netlink.nftables import (
     GOTO,
@@ -45,17 +54,24 @@ Element = tuple[tuple[str, Key], Data]
 
 
 class Feature(NamedTuple):
-    """A way a group's rules match; ``referenced`` is the group referred to, or empty for rules with a block."""
+    """A way a group's rules match; ``referenced`` is the group referred to, or empty for rules with a block.
+    ``delegated``: not by the addresses of its members, but by their prefixes."""
 
     direction: str
     version: int
     icmp: bool
     referenced: str
+    delegated: bool = False
 
 
 def members_set(group: str, version: int) -> Set:
     """The addresses of the ports that carry the group."""
     return Set(members(group, version), (_ADDRESS[version],))
+
+
+def prefixes_set(group: str, version: int) -> Set:
+    """The prefixes of the ports that carry the group, each as its first address."""
+    return Set(member_prefixes(group, version), (_ADDRESS[version],))
 
 
 def rules(group: SecurityGroup, direction: str) -> tuple[Rule, ...]:
@@ -84,24 +100,28 @@ def _packets(rule: Rule) -> Iterator[tuple[int, bool]]:
 
 def sets(group: str, feature: Feature) -> list[Set]:
     """The sets a feature of the group looks into."""
-    direction, version, _, referenced = feature
+    direction, version, _, referenced, delegated = feature
     if referenced:
         ports = Set(reference_set(group, direction, referenced), (PROTOCOL, SERVICE), interval=True)
-        return [members_set(referenced, version), ports]
+        return [prefixes_set(referenced, version) if delegated else members_set(referenced, version), ports]
     key = (_ADDRESS[version], PROTOCOL, SERVICE)
     return [Set(group_set(group, direction, version), key, interval=True)]
 
 
 def allow(groups: Sequence[str], group: str, feature: Feature) -> bytes:
     """The rule of a feature of ``group`` in the chain of a combination that has it; before the chain's last."""
-    direction, version, icmp, referenced = feature
+    direction, version, icmp, referenced, delegated = feature
     far_end = nft.source(version) if direction == INGRESS else nft.destination(version)
     verdict = nft.accept() if direction == INGRESS else nft.returns()
     place = nft.FIELD if referenced else nft.FIELD + _WORDS[version]
     # An ICMP packet's type and code stand where others have their source port.
     ports = nft.l4proto(place) + (nft.sport(place + 1) if icmp else nft.dport(place + 1))
     if referenced:
-        member = far_end + nft.lookup(members(referenced, version))
+        name = members(referenced, version)
+        if delegated:
+            far_end += nft.masked(prefix_mask(version))
+            name = member_prefixes(referenced, version)
+        member = far_end + nft.lookup(name)
         match = member + nft.icmp(version, icmp) + ports + nft.lookup(reference_set(group, direction, referenced))
     else:
         match = nft.icmp(version, icmp) + far_end + ports + nft.lookup(group_set(group, direction, version))

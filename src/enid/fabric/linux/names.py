@@ -17,7 +17,7 @@ UPPER: dict[int, IPv4Address | IPv6Address] = {4: IPv4Address("100.64.0.1"), 6: 
 """The next hop towards the internet, or towards a VPN's far end. On a wire both ends know each other's MAC for good, so
 these need no address on any link and nothing is ever asked."""
 LOWER: dict[int, IPv4Address | IPv6Address] = {4: IPv4Address("100.64.0.2"), 6: IPv6Address("fe80::2")}
-"""The next hop towards a VPC or a site."""
+"""The next hop towards a VPC or a site, and towards the guest that has a prefix."""
 _OUR_TABLE = re.compile("enid([0-9a-f]{8})?")
 TRANSIT = 0x80000000
 """Bit of a packet's mark: it was sent by an interface whose source check is off, and not from an address of its own."""
@@ -92,6 +92,11 @@ def _word(identifier: str) -> str:
 def members(group: str, version: int) -> str:
     """The set of the addresses of ports in a security group."""
     return f"members{version}_{_word(group)}"
+
+
+def member_prefixes(group: str, version: int) -> str:
+    """The set of the prefixes of ports in a security group."""
+    return f"prefixes{version}_{_word(group)}"
 
 
 def group_set(group: str, direction: str, version: int) -> str:

@@ -17,6 +17,7 @@ from enid.netlink.netfilter import NetfilterSocket
 from enid.netlink.routes import STATIC, Network, Route
 from enid.netlink.rules import Rule
 from enid.netlink.socket import RouteSocket
+from enid.topology.records import Timeouts
 
 _GONE = {-errno.ESRCH, -errno.ENOENT, -errno.ENODEV, -errno.EADDRNOTAVAIL, -errno.EEXIST}
 """What a delete, or an add that repeats itself, may answer."""
@@ -44,10 +45,13 @@ ROUTER_SETTINGS: Mapping[str, int] = {
     "net/ipv6/conf/default/dad_transmits": 0,
     "net/ipv6/conf/default/addr_gen_mode": 1,
     "net/ipv6/icmp/ratelimit": 0,
+    "net/netfilter/nf_conntrack_tcp_timeout_established": Timeouts().tcp_established,
+    "net/netfilter/nf_conntrack_udp_timeout_stream": Timeouts().udp_stream,
+    "net/netfilter/nf_conntrack_udp_timeout": Timeouts().udp,
 }
 """The ICMP limits are off because every destination unreachable of a router is one dropped packet counted. Local
 sources are accepted because what a router says of a packet too big comes back to it from whoever translated that
-packet."""
+packet. Idle flows are forgotten when AWS forgets them."""
 
 END_SETTINGS: Mapping[str, int] = {
     "net/ipv4/conf/all/rp_filter": 0,

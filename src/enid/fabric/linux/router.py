@@ -18,9 +18,11 @@ from enid.fabric.linux.groups import Element
 from enid.fabric.linux.node import ROUTER_SETTINGS, Node, key_of
 from enid.fabric.linux.tables import Tables
 from enid.netlink import conntrack
+from enid.netlink.routes import Route as KernelRoute
 from enid.topology.records import (
     Address,
     Change,
+    Network,
     NetworkAcl,
     Port,
     Record,
@@ -84,16 +86,17 @@ class Router:
             changes = [Change(None, record) for record in records]
             here = [port for port in (change.new for change in changes) if isinstance(port, Port) and self._here(port)]
             kept = plugs.adoptable(self.node, here, self._guest) | set(wires)
-            delivered, public = set(self.node.routes.held), self._gates.public()
+            delivered, public = dict(self.node.routes.held), self._gates.public()
             self.node.delete_links([name for name in self.node.links if name not in kept])
             failures = self._plug(changes)
             self._gates.begin()
             self._stage([change for change in changes if change.key not in failures], wires)
             failures |= self._settle(everything=True)
-            gone = [network for _, network, _ in delivered - self.node.routes.held.keys()]
+            gone = {network for _, network, _ in delivered.keys() - self.node.routes.held.keys()}
             private = [network.network_address for network in gone if network.prefixlen == network.max_prefixlen]
+            prefixes = [route.destination for route in delivered.values() if route.gateway in names.LOWER.values()]
             lost = [ip_address(pair[0]) for pair in public - self._gates.public()]
-            conntrack.forget(self.node.netfilter, private, lost)
+            conntrack.forget(self.node.netfilter, private, lost, [prefix for prefix in prefixes if prefix in gone])
             return failures
         except OSError as error:
             raise RouterError(str(error)) from error
@@ -211,10 +214,10 @@ class Router:
         if not self._here(port):
             return
         self._tables.leave(port.route_table_id)
-        self.node.routes.withdraw(key_of(routing.delivery(address, 0)) for address in port.addresses)
+        self.node.routes.withdraw(key_of(route) for route in _deliveries(port, 0))
         name, device = names.port_link(port.attachment_id), self._device(port)
         if isinstance(new, Port) and new.attachment_id == port.attachment_id and self._here(new):
-            self.node.neighbours.withdraw((device, address) for address in port.addresses)
+            self.node.neighbours.withdraw((device, address) for address in _neighbours(port))
             self.node.gateways.withdraw([device])
         elif device:
             self.leaving[name] = port
@@ -226,11 +229,10 @@ class Router:
         if self._here(port):
             device = self._device(port)
             self._tables.use(port.route_table_id)
-            self.node.neighbours.announce(((device, address), port.mac) for address in port.addresses)
-            if any(address.version == 6 for address in port.addresses):
+            self.node.neighbours.announce(((device, address), port.mac) for address in _neighbours(port))
+            if any(part.version == 6 for part in (*port.addresses, *port.prefixes)):
                 self.node.gateways.announce([(device, True)])
-            routes = [routing.delivery(address, device) for address in port.addresses]
-            self.node.routes.announce((key_of(route), route) for route in routes)
+            self.node.routes.announce((key_of(route), route) for route in _deliveries(port, device))
 
     def _resolve(self, route: Route) -> routing.Hop | None:
         if route.kind is TargetKind.BLACKHOLE:
@@ -264,12 +266,14 @@ class Router:
         """An address that leaves an interface takes no flow along, neither to its next holder nor to the old one."""
         private: set[Address] = set()
         public: set[Address] = set()
+        prefixes: set[Network] = set()
         for old, new in ((change.old, change.new) for change in changes):
             if isinstance(old, Port) and self._here(old):
-                kept, kept_public = (new.addresses, new.public) if isinstance(new, Port) else ((), ())
-                private.update(address for address in old.addresses if address not in kept)
-                public.update(pair[1] for pair in old.public if pair not in kept_public)
-        conntrack.forget(self.node.netfilter, private, public)
+                kept = new if isinstance(new, Port) else None
+                private.update(address for address in old.addresses if not kept or address not in kept.addresses)
+                public.update(pair[1] for pair in old.public if not kept or pair not in kept.public)
+                prefixes.update(prefix for prefix in old.prefixes if not kept or prefix not in kept.prefixes)
+        conntrack.forget(self.node.netfilter, private, public, prefixes)
 
     def _rewrite(self) -> None:
         """The nftables table anew, from the records."""
@@ -285,6 +289,18 @@ class Router:
         self._gates.announce(_elements(self.vpc, self._wires))
         self._gates.translate(self.vpc.internet)
         self._gates.commit()
+
+
+def _neighbours(port: Port) -> Iterator[Address]:
+    """The next hops that are the port's guest."""
+    yield from port.addresses
+    yield from {prefix.version: names.LOWER[prefix.version] for prefix in port.prefixes}.values()
+
+
+def _deliveries(port: Port, device: int) -> Iterator[KernelRoute]:
+    """The routes to the port's addresses and prefixes."""
+    yield from (routing.delivery(address, device) for address in port.addresses)
+    yield from (routing.delegation(prefix, device) for prefix in port.prefixes)
 
 
 def _elements(vpc: Vpc, links: Iterable[str]) -> Iterator[Element]:

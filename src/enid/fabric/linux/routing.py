@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
-from enid.fabric.linux.names import TRANSIT, UPPER, mark
+from enid.fabric.linux.names import LOWER, TRANSIT, UPPER, mark
 from enid.netlink.routes import MAIN, UNREACHABLE, Network
 from enid.netlink.routes import Route as KernelRoute
 from enid.netlink.rules import Rule
+from enid.topology.blocks import DELEGATED_LENGTH
 from enid.topology.records import Address, Route, RouteTable, TargetKind
 
 _INSIDE_PRIORITY, _LOCAL_PRIORITY, _TABLE_PRIORITY = 5, 10, 20
@@ -51,6 +52,12 @@ def host(address: Address) -> Network:
 def delivery(address: Address, device: int) -> KernelRoute:
     """To a port of this host."""
     return KernelRoute(host(address), device=device)
+
+
+def delegation(prefix: Network, device: int) -> KernelRoute:
+    """To a port of this host that has the prefix. Nobody there may answer for an address of it: the next hop is the
+    guest, under a name that only this link knows (see :data:`enid.fabric.linux.names.LOWER`)."""
+    return KernelRoute(prefix, device=device, gateway=LOWER[prefix.version], onlink=prefix.version == 4)
 
 
 def unreachable(network: Network, table: int = MAIN) -> KernelRoute:
@@ -96,11 +103,11 @@ def own_rules(table_id: str, has_inside: bool) -> Iterator[Rule]:
             yield Rule(version, _INSIDE_PRIORITY, number | _INSIDE, mark=number, mask=_MARK_MASK)
 
 
-LOCAL_RULES = (
-    Rule(4, _LOCAL_PRIORITY, suppress_prefix_length=31),
-    Rule(6, _LOCAL_PRIORITY, suppress_prefix_length=127),
+LOCAL_RULES = tuple(
+    Rule(version, _LOCAL_PRIORITY, suppress_prefix_length=length - 1) for version, length in DELEGATED_LENGTH.items()
 )
-"""Wanted as soon as there are own tables: the VPC's addresses are found in main before any mark is looked at."""
+"""Wanted as soon as there are own tables: the VPC's addresses, and the prefixes of its ports, are found in main before
+any mark is looked at. Beside them main then holds only the VPC's blocks."""
 
 
 def _routes(route: Route, table: int, resolve: Resolve) -> Iterator[KernelRoute]:

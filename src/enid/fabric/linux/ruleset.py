@@ -43,6 +43,7 @@ from enid.netlink.nftables import (
     flush_chain,
     ifname,
 )
+from enid.topology.blocks import DELEGATED_LENGTH
 
 DROPS = {
     "spoof": "the source address or MAC is not the sender's",
@@ -62,6 +63,8 @@ SETS = (
     Set("spoof4", (IFNAME, IPV4), MARK),
     Set("spoof6", (IFNAME, IPV6), MARK),
     Set("unchecked", (IFNAME,), MARK),
+    Set("delegated4", (IFNAME, IPV4), MARK),
+    Set("delegated6", (IFNAME, IPV6), MARK),
     Set("macs", (IFNAME, ETHER)),
     Set("outside", (IFNAME,)),
     Set("blocks4", (IPV4,), interval=True),
@@ -80,7 +83,8 @@ SETS = (
     Set("open6", (MARK,)),
 )
 """``spoof``: who may send from what, and the mark of its route table. ``unchecked``: the same for ports whose source
-check is off. ``macs``: the MAC behind each link. ``outside``: the links to gateways. ``blocks``: the VPC's.
+check is off. ``delegated``: the same as ``spoof``, by the first address of a prefix.
+``macs``: the MAC behind each link. ``outside``: the links to gateways. ``blocks``: the VPC's.
 ``public``: private addresses that have one. ``combination``: the number of the groups a link's port carries;
 ``egress`` and ``ingress``: the chains of a number. ``table_of``: the route table of a link's port with IPv6, and
 ``open6`` the route tables whose IPv6 goes out through the internet gateway. ``subnet``: the number of a link's subnet;
@@ -93,6 +97,13 @@ _ICMP_UNREACHABLE = {4: (3, (0, 1)), 6: (1, (0, 3))}
 _NEIGHBOUR_DISCOVERY = (135, 136)
 _LINK_LOCAL = bytes.fromhex("fe80") + bytes(14)
 _LINK_LOCAL_MASK = bytes.fromhex("ffc0") + bytes(14)
+
+
+def prefix_mask(version: int) -> bytes:
+    """What leaves of an address the prefix it would lie in."""
+    bits = 32 if version == 4 else 128
+    length = DELEGATED_LENGTH[version]
+    return ((1 << length) - 1 << bits - length).to_bytes(bits // 8, "big")
 
 
 def _drop(reason: str) -> bytes:
@@ -117,6 +128,20 @@ def _source() -> list[bytes]:
         )
         for version in (4, 6)
     ]
+    # Every prefix of a family has one length, so what is looked up is an address with the rest of its bits cleared.
+    delegated = [
+        _rule(
+            "source",
+            nft.version(version),
+            nft.iifname(),
+            nft.source(version, nft.FIELD + 4),
+            nft.masked(prefix_mask(version), nft.FIELD + 4),
+            nft.lookup_value(f"delegated{version}"),
+            nft.set_mark(),
+            nft.accept(),
+        )
+        for version in (4, 6)
+    ]
     pretending = [
         _rule(
             "outside_source", nft.version(version), nft.source(version), nft.lookup(f"blocks{version}"), _drop("spoof")
@@ -131,6 +156,7 @@ def _source() -> list[bytes]:
         *own,
         _rule("source", nft.iifname(), nft.lookup("outside"), nft.goto("outside_source")),
         _rule("source", nft.iifname(), nft.lookup_value("unchecked"), nft.set_mark(), nft.accept()),
+        *delegated,
         _rule(
             "source", nft.version(6), nft.source(6), nft.masked(_LINK_LOCAL_MASK), nft.equal(_LINK_LOCAL), nft.accept()
         ),

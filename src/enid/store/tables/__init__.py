@@ -21,8 +21,11 @@ from enid.store.tables.gateways import (
 from enid.store.tables.instances import instances, key_pairs
 from enid.store.tables.network_acls import network_acl_associations, network_acl_entries, network_acls
 from enid.store.tables.network_interfaces import (
+    address_transfers,
     attachments,
+    delegated_prefixes,
     network_interface_groups,
+    network_interface_permissions,
     network_interfaces,
     private_addresses,
     public_addresses,
@@ -31,14 +34,16 @@ from enid.store.tables.route_tables import route_propagations, route_table_assoc
 from enid.store.tables.security_groups import prefix_list_entries, prefix_lists, security_group_rules, security_groups
 from enid.store.tables.sites import sites
 from enid.store.tables.tags import tags
-from enid.store.tables.vpcs import subnets, vpc_cidr_blocks, vpcs
+from enid.store.tables.vpcs import subnet_cidr_reservations, subnets, vpc_cidr_blocks, vpcs
 
 __all__ = [
     "access_keys",
     "accounts",
+    "address_transfers",
     "attachments",
     "client_tokens",
     "customer_gateways",
+    "delegated_prefixes",
     "egress_only_internet_gateways",
     "hosts",
     "instances",
@@ -51,6 +56,7 @@ __all__ = [
     "network_acl_entries",
     "network_acls",
     "network_interface_groups",
+    "network_interface_permissions",
     "network_interfaces",
     "prefix_list_entries",
     "prefix_lists",
@@ -63,6 +69,7 @@ __all__ = [
     "security_group_rules",
     "security_groups",
     "sites",
+    "subnet_cidr_reservations",
     "subnets",
     "tags",
     "vpc_cidr_blocks",

@@ -1,8 +1,8 @@
-"""Network interfaces, their private and public addresses, and where they are plugged in."""
+"""Network interfaces, their private and public addresses and prefixes, and where they are plugged in."""
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, ForeignKey, PrimaryKeyConstraint, Table, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, PrimaryKeyConstraint, Table, Text, UniqueConstraint
 
 from enid.store.tables.columns import flag, id_column, metadata, number, optional_text, owner, text_column
 
@@ -45,6 +45,7 @@ private_addresses = Table(
     Column("ip", Text, index=True),
     number("family", 4),
     Column("address_offset", BigInteger, nullable=True),  # IPv4: distance from the subnet's base
+    number("block"),  # number of the prefix-sized block of the subnet that the address lies in
     Column(
         "network_interface_id",
         Text,
@@ -56,8 +57,27 @@ private_addresses = Table(
     number("position"),  # order of assignment, primary first
     PrimaryKeyConstraint("subnet_id", "ip"),
     UniqueConstraint("subnet_id", "address_offset"),
+    Index("ix_private_addresses_block", "subnet_id", "family", "block"),
 )
 """Every private IPv4 and IPv6 address of every interface. The key is the judge of "in use"."""
+delegated_prefixes = Table(
+    "delegated_prefixes",
+    metadata,
+    Column("subnet_id", Text, ForeignKey("subnets.id")),
+    number("family", 4),
+    number("block"),  # IPv4: which /28 of the subnet; IPv6: which /80
+    text_column("cidr"),
+    Column(
+        "network_interface_id",
+        Text,
+        ForeignKey("network_interfaces.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    PrimaryKeyConstraint("subnet_id", "family", "block"),
+)
+"""Every prefix of every interface. A block holds addresses or is a prefix: what the key cannot say, that the other
+table has nothing there, a call reads, and its transaction is serializable."""
 attachments = Table(
     "attachments",
     metadata,
@@ -83,7 +103,39 @@ public_addresses = Table(
     optional_text("network_interface_id", index=True),
     optional_text("private_ip"),
     text_column("network_border_group"),
+    optional_text("ptr_record"),  # the domain name of the reverse lookup, with its final dot
     text_column("created_at"),
     UniqueConstraint("network_interface_id", "private_ip"),
 )
 """Elastic IPs and auto-assigned public addresses, from one pool; one per private address of an interface."""
+network_interface_permissions = Table(
+    "network_interface_permissions",
+    metadata,
+    id_column(),  # eni-perm-…
+    owner(),
+    Column(
+        "network_interface_id",
+        Text,
+        ForeignKey("network_interfaces.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    text_column("aws_account_id", index=True),
+    text_column("permission"),  # INSTANCE-ATTACH | EIP-ASSOCIATE
+    text_column("state", default="granted"),
+    text_column("created_at"),
+    UniqueConstraint("network_interface_id", "permission", name="uq_network_interface_permissions_grant"),
+)
+"""What the owner of an interface lets another account do with it."""
+address_transfers = Table(
+    "address_transfers",
+    metadata,
+    Column("allocation_id", Text),
+    owner(),
+    text_column("public_ip", index=True),
+    text_column("transfer_account_id", index=True),
+    text_column("expires_at"),
+    optional_text("accepted_at"),
+    PrimaryKeyConstraint("allocation_id", "account_id"),
+)
+"""Elastic IPs offered to another account, by the account that offers; accepted ones stay in sight for a while."""

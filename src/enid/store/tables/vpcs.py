@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Table, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Table, UniqueConstraint
 
 from enid.store.tables.columns import flag, id_column, metadata, number, optional_text, owner, parent, text_column
 
@@ -58,3 +58,21 @@ subnets = Table(
     UniqueConstraint("vpc_id", "cidr_block"),
     UniqueConstraint("vpc_id", "ipv6_cidr_block"),
 )
+subnet_cidr_reservations = Table(
+    "subnet_cidr_reservations",
+    metadata,
+    id_column(),  # scr-…
+    owner(),
+    parent("subnet_id", "subnets.id"),
+    number("family", 4),
+    text_column("cidr"),
+    text_column("reservation_type"),  # prefix | explicit
+    text_column("description"),
+    number("first_block"),  # the prefix-sized blocks of the subnet that it overlaps
+    number("last_block"),
+    Column("first_offset", BigInteger, nullable=True),  # IPv4: its addresses' distances from the subnet's base
+    Column("last_offset", BigInteger, nullable=True),
+    text_column("created_at"),
+    UniqueConstraint("subnet_id", "cidr"),
+)
+"""Ranges that no automatic choice touches, but that of prefixes those of type ``prefix``."""
