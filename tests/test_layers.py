@@ -17,8 +17,9 @@ ALLOWED = {
     "reconcile": {"store", "topology", "fabric", "guest"},
     "fabric": {"topology", "netlink"},
     "guest": {"topology", "netlink"},
+    "services": {"ec2", "store", "topology"},
     "netlink": set(),
-    "supervisor": {"store", "wire", "reconcile", "fabric", "guest"},
+    "supervisor": {"store", "wire", "reconcile", "fabric", "guest", "services"},
     "scenarios": {"store", "topology", "guest", "supervisor", "cli"},
     "cli": {"ec2", "store", "topology", "guest", "netlink", "supervisor", "scenarios"},
 }

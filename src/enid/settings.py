@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -81,6 +82,12 @@ class Settings(BaseSettings):
     """Elastic IPs and auto-assigned public IPv4 addresses come from here."""
     host_route: bool = True
     """As root, give the host a route to the public pool, so that ``curl http://<EIP>`` works from the user's shell."""
+    dns_forward: bool = False
+    """Let VPCs' resolvers ask the host's about names that are not Amazon's. Otherwise such names do not exist: an
+    instance has no way to the real internet."""
+    guest_network: Literal["configured", "dhcp"] = "configured"
+    """``dhcp``: instances find their interfaces up and without an address, as a machine does, and ask by DHCP. The tag
+    ``enid:network`` with the value ``dhcp`` asks for the same for one instance, at its next boot."""
     settle_timeout: float = 2.0
     """Seconds a call that moves an interface waits for the agent before answering with a transitional state."""
     rootless: bool = False
@@ -111,6 +118,16 @@ class Settings(BaseSettings):
     def agent_socket(self) -> Path:
         """Unix datagram socket the agent listens on; one byte means: look at the journal."""
         return self.run_dir / "agent.sock"
+
+    @property
+    def metadata_key(self) -> Path:
+        """What the metadata service signs its tokens with."""
+        return self.state_dir / "store" / "metadata.key"
+
+    @property
+    def services_socket(self) -> Path:
+        """Unix socket at which the agent hands sockets in its routers to whoever serves instances there."""
+        return self.run_dir / "services.sock"
 
     @property
     def api_socket(self) -> Path:

@@ -123,3 +123,4 @@ def test_build_change_and_take_down(enid: Enid, terraform: Terraform) -> None:
     detach_behind_its_back(enid, changed["web"]["attachment"])
     terraform.destroy()
     assert left_over(enid) == {}
+    assert len(enid.ec2.describe_dhcp_options()["DhcpOptions"]) == 1, "the account's default set stays"

@@ -33,7 +33,10 @@ plans = st.builds(
     shm_mib=st.integers(1),
     user_data=st.binary(max_size=100),
     authorized_keys=st.lists(text, max_size=2).map(tuple),
+    address=text,
     nameservers=st.lists(text, max_size=2).map(tuple),
+    search=st.lists(text, max_size=2).map(tuple),
+    leave_network=st.booleans(),
 )
 
 

@@ -115,6 +115,41 @@ class TestEgressOnlyGateways:
         assert why_not("i-far", "i-near", of=but(both, table("rtb-6", to_internet("::/0")))) is None
 
 
+class TestTheVpcsOwnServices:
+    """They are before every group and every route, and only for the VPC's own interfaces."""
+
+    CLOSED = but(DUAL_HOMED, *(group(id_, egress=()) for kind, id_ in DUAL_HOMED if kind == "security_group"))
+
+    @pytest.mark.parametrize(
+        ("address", "what"),
+        [
+            ("169.254.169.254", "tcp/80"),
+            ("169.254.169.253", "udp/53"),
+            ("10.0.0.2", "udp/53"),
+            ("10.0.1.2", "tcp/53"),
+        ],
+    )
+    def test_answered_whatever_groups_say(self, address: str, what: str) -> None:
+        verdict = ask("i-web", address, what, self.CLOSED)
+        assert verdict.reachable, verdict
+        assert verdict.hops[-1].part is Part.SERVICE
+
+    @pytest.mark.parametrize(("address", "what"), [("169.254.169.254", "tcp/22"), ("10.0.0.2", "tcp/80")])
+    def test_nothing_else_is_answered_there(self, address: str, what: str) -> None:
+        assert why_not("i-web", address, what) is Reason.NOT_SERVED
+
+    def test_not_from_outside(self) -> None:
+        assert not ask("site/corp", "10.0.0.2", "udp/53").reachable
+        assert not ask("site/client", "169.254.169.254", "tcp/80").reachable
+
+    def test_only_to_an_address_of_the_interface(self) -> None:
+        appliance = replace(NAT, source_dest_check=False)
+        forged = reach(
+            but(DUAL_HOMED, appliance), Place(appliance, ip_address("10.0.9.9")), "169.254.169.254", "tcp/80"
+        )
+        assert forged.reason is Reason.SOURCE_DEST_CHECK
+
+
 class TestTheDualHomedMatrix:
     @pytest.mark.parametrize(
         ("source", "destination", "what"),

@@ -61,6 +61,7 @@ _DELETED_BY: dict[str, Callable[[Any], Iterator[Call]]] = {
     "acl": _plain("DeleteNetworkAcl", "NetworkAclId"),
     "cgw": _plain("DeleteCustomerGateway", "CustomerGatewayId"),
     "eigw": _plain("DeleteEgressOnlyInternetGateway", "EgressOnlyInternetGatewayId"),
+    "dopt": _plain("DeleteDhcpOptions", "DhcpOptionsId"),
     "eipalloc": _plain("ReleaseAddress", "AllocationId"),
     "eni": _plain("DeleteNetworkInterface", "NetworkInterfaceId"),
     "i": _plain("TerminateInstances", "InstanceIds"),

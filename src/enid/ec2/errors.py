@@ -50,6 +50,7 @@ NOT_FOUND: dict[str, tuple[str, str]] = {
     # prefix → (code, what AWS calls the thing in the sentence)
     "vpc": ("InvalidVpcID.NotFound", "The vpc ID '{id}' does not exist"),
     "subnet": ("InvalidSubnetID.NotFound", "The subnet ID '{id}' does not exist"),
+    "dopt": ("InvalidDhcpOptionID.NotFound", "The dhcpOption ID '{id}' does not exist"),
     "igw": ("InvalidInternetGatewayID.NotFound", "The internetGateway ID '{id}' does not exist"),
     "eigw": ("InvalidGatewayID.NotFound", "The gateway ID '{id}' does not exist"),
     "nat": ("NatGatewayNotFound", "The Nat Gateway {id} was not found"),
@@ -80,6 +81,7 @@ NOT_FOUND: dict[str, tuple[str, str]] = {
 MALFORMED: dict[str, str] = {
     "vpc": "InvalidVpcID.Malformed",
     "subnet": "InvalidSubnetID.Malformed",
+    "dopt": "InvalidDhcpOptionsId.Malformed",
     "igw": "InvalidInternetGatewayId.Malformed",
     "eigw": "InvalidEgressOnlyInternetGatewayId.Malformed",
     "nat": "NatGatewayMalformed",

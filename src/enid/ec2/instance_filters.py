@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Text, and_, case, cast, false, func, literal
 
-from enid.ec2 import dns_names
+from enid import dns_names
 from enid.ec2.filters import Catalogue, Condition, boolean, constant, number, related, text
 from enid.ec2.images import ROOT_DEVICE_NAME, SANDBOX
 from enid.ec2.instance_metadata_options import DEFAULTS as METADATA_DEFAULTS
@@ -53,7 +53,7 @@ def _primary(inner: Condition, *links: Any) -> Condition:
 
 
 def _name(ip: ColumnElement[Any], prefix: str, suffix: str) -> ColumnElement[Any]:
-    """The DNS name of an address, as :mod:`enid.ec2.dns_names` makes it."""
+    """The DNS name of an address, as :mod:`enid.dns_names` makes it."""
     return literal(prefix) + func.replace(ip, ".", "-") + literal(suffix)
 
 

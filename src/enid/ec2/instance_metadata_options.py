@@ -42,7 +42,7 @@ def shown(options: Mapping[str, Any] | None) -> dict[str, Any]:
     return {"State": "applied", **DEFAULTS, **(options or {})}
 
 
-@operation("ModifyInstanceMetadataOptions", records=True)
+@operation("ModifyInstanceMetadataOptions")
 def modify_instance_metadata_options(ctx: Context, params: Params) -> Result:
     row = fetch(ctx, "i", params["InstanceId"])
     if row.state in ("shutting-down", "terminated"):

@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from enid.ec2 import dns_names, instance_metadata_options, tags
+from enid import dns_names
+from enid.ec2 import instance_metadata_options, tags
 from enid.ec2.context import Context
 from enid.ec2.images import ROOT_DEVICE_NAME, SANDBOX
 from enid.ec2.instance_state import shown_state

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, func, literal, select
 
-from enid.ec2.dns_names import private_suffix, public_suffix
+from enid.dns_names import private_suffix, public_suffix
 from enid.ec2.filters import Catalogue, Condition, absent, boolean, constant, matches, number, related, text
 from enid.ec2.network_interface_access import AMAZON
 from enid.store.tables import (
@@ -40,7 +40,7 @@ def _attached(condition: Condition, *links: ColumnElement[bool]) -> Condition:
 
 
 def _dns_name(prefix: str, ip: ColumnElement[Any], suffix: str) -> ColumnElement[str]:
-    """The same name as :mod:`enid.ec2.dns_names` makes, in SQL."""
+    """The same name as :mod:`enid.dns_names` makes, in SQL."""
     return literal(prefix) + func.replace(ip, ".", "-") + literal(suffix)
 
 

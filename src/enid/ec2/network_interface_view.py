@@ -12,9 +12,9 @@ from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Row, Select, bindparam, select
 
+from enid.dns_names import private_suffix, public_suffix
 from enid.ec2 import tags
 from enid.ec2.context import Context
-from enid.ec2.dns_names import private_suffix, public_suffix
 from enid.ec2.network_interface_access import AMAZON
 from enid.store import tables as t
 

@@ -44,6 +44,7 @@ RESOURCES: dict[str, Resource] = dict(
     (
         _resource("vpc", "vpc", tables.vpcs),
         _resource("subnet", "subnet", tables.subnets),
+        _resource("dopt", "dhcp-options", tables.dhcp_options),
         _resource("igw", "internet-gateway", tables.internet_gateways),
         _resource("eigw", "egress-only-internet-gateway", tables.egress_only_internet_gateways),
         _resource("nat", "natgateway", tables.nat_gateways),

@@ -10,7 +10,17 @@ from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
 
-from enid.ec2 import dependants, filters, network_acls, quotas, route_tables, security_groups, tags, vpc_cidr_blocks
+from enid.ec2 import (
+    dependants,
+    dhcp_options,
+    filters,
+    network_acls,
+    quotas,
+    route_tables,
+    security_groups,
+    tags,
+    vpc_cidr_blocks,
+)
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.describe import describe
 from enid.ec2.errors import invalid_parameter_combination, invalid_parameter_value, missing_parameter, unsupported
@@ -47,7 +57,15 @@ def create_vpc(ctx: Context, params: Params) -> Result:
         "The maximum number of VPCs has been reached.",
     )
     vpc_id = new_id("vpc")
-    ctx.db.execute(insert(vpcs).values(id=vpc_id, account_id=ctx.account_id, cidr_block=str(block), created_at=ctx.now))
+    ctx.db.execute(
+        insert(vpcs).values(
+            id=vpc_id,
+            account_id=ctx.account_id,
+            cidr_block=str(block),
+            dhcp_options_id=dhcp_options.default(ctx),
+            created_at=ctx.now,
+        )
+    )
     blocks = [vpc_cidr_blocks.row(vpc_id, block, primary=True)]
     if params.get("AmazonProvidedIpv6CidrBlock"):
         blocks.append(vpc_cidr_blocks.row(vpc_id, vpc_cidr_blocks.free_ipv6(ctx)))

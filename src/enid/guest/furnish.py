@@ -42,14 +42,17 @@ def furnish(plan: Plan) -> None:
 
 def _every_boot(plan: Plan) -> None:
     _write("/etc/hostname", f"{plan.hostname}\n".encode())
-    if plan.nameservers:
-        _write("/etc/resolv.conf", "".join(f"nameserver {address}\n" for address in plan.nameservers).encode())
+    if not plan.leave_network:
+        search = f"search {' '.join(plan.search)}\n" if plan.search else ""
+        servers = "".join(f"nameserver {address}\n" for address in plan.nameservers)
+        _write("/etc/resolv.conf", (search + servers).encode())
 
 
 def _first_boot(plan: Plan) -> None:
     os.makedirs(SEED, exist_ok=True)
-    hosts = f"127.0.0.1 localhost\n127.0.1.1 {plan.hostname}\n::1 localhost ip6-localhost ip6-loopback\n"
-    _write("/etc/hosts", hosts.encode())
+    names = dict.fromkeys((plan.hostname, plan.hostname.partition(".")[0]))
+    own = f"{plan.address or '127.0.1.1'} {' '.join(names)}"
+    _write("/etc/hosts", f"127.0.0.1 localhost\n{own}\n::1 localhost ip6-localhost ip6-loopback\n".encode())
     if plan.authorized_keys:
         keys = "".join(f"{key.strip()}\n" for key in plan.authorized_keys).encode()
         _authorize("/root", keys, 0)

@@ -41,7 +41,8 @@ class Host:
     """None: every instance has a range of its own."""
     xattr_option: str
     hierarchies: tuple[cgroups.Hierarchy, ...]
-    nameservers: tuple[str, ...]
+    leave_network: bool
+    """All instances ask by DHCP."""
 
     def ids(self, instance_id: str, slots: Slots) -> IdRange:
         """The id range of an instance (whose directory must exist)."""
@@ -68,7 +69,10 @@ class Host:
             shm_mib=max(spec.memory_mib // 2, 1),
             user_data=plain(spec.user_data),
             authorized_keys=spec.authorized_keys,
-            nameservers=self.nameservers,
+            address=spec.address,
+            nameservers=spec.nameservers,
+            search=spec.search,
+            leave_network=spec.leave_network or self.leave_network,
         )
 
     def release(self, instance_id: str) -> Path:
@@ -76,7 +80,7 @@ class Host:
         return self.run_dir / "instances" / f"{instance_id}.release"
 
 
-def survey(settings: Settings, launcher: Launcher, nameservers: tuple[str, ...]) -> Host:
+def survey(settings: Settings, launcher: Launcher) -> Host:
     """Look at the host and make the directories. Raises :class:`NotEnoughIds` or :class:`image.UnusableHost`."""
     images = settings.state_dir / "images"
     for directory, mode in ((settings.instances_dir, 0o755), (images, 0o700), (settings.run_dir / "instances", 0o700)):
@@ -102,5 +106,5 @@ def survey(settings: Settings, launcher: Launcher, nameservers: tuple[str, ...])
         shared_ids=shared,
         xattr_option="" if own_ranges else "userxattr",
         hierarchies=cgroups.prepare(settings.run_dir),
-        nameservers=nameservers,
+        leave_network=settings.guest_network == "dhcp",
     )

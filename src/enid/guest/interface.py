@@ -18,6 +18,7 @@ class InstanceSpec:
     boot: int
     """Boot number; user data runs on the first boot of the instance's disk only."""
     hostname: str
+    """With its domain, if it has one."""
     image_id: str
     vcpus: int
     memory_mib: int
@@ -25,6 +26,13 @@ class InstanceSpec:
     """Decoded."""
     authorized_keys: tuple[str, ...] = ()
     """OpenSSH public keys for root."""
+    address: str = ""
+    """The primary private IPv4 address."""
+    nameservers: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+    """Domains that names are looked up in."""
+    leave_network: bool = False
+    """Addresses, routes and resolver are the guest's own affair: it asks by DHCP."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,11 @@ class Plan:
     shm_mib: int
     user_data: bytes
     authorized_keys: tuple[str, ...]
+    address: str
     nameservers: tuple[str, ...]
+    search: tuple[str, ...]
+    leave_network: bool
+    """Configure neither addresses nor names: the guest asks by DHCP."""
 
     def encode(self) -> bytes:
         fields = asdict(self)
@@ -68,7 +72,7 @@ class Plan:
         fields["limits"] = tuple(
             Limit(limit["path"], tuple((name, value) for name, value in limit["values"])) for limit in fields["limits"]
         )
-        for name in ("authorized_keys", "nameservers"):
+        for name in ("authorized_keys", "nameservers", "search"):
             fields[name] = tuple(fields[name])
         return cls(**fields)
 

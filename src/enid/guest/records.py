@@ -31,6 +31,8 @@ class Record:
     host_boot: str
     state: str
     cgroups: tuple[str, ...] = ()
+    leave_network: bool = False
+    """Its network is its own affair."""
 
     @property
     def alive(self) -> bool:

@@ -52,15 +52,15 @@ class _Beginning:
 class Sandboxes:
     """The sandboxes of this host; see :class:`enid.guest.interface.Guests` for the contract.
 
-    ``nameservers`` is what instances find in ``/etc/resolv.conf``. Raises :class:`enid.guest.ids.NotEnoughIds` or
-    :class:`enid.guest.image.UnusableHost` where no instance could ever start, saying what is missing.
+    Raises :class:`enid.guest.ids.NotEnoughIds` or :class:`enid.guest.image.UnusableHost` where no instance could ever
+    start, saying what is missing.
     """
 
-    def __init__(self, settings: Settings, nameservers: Sequence[str] = ()) -> None:
+    def __init__(self, settings: Settings) -> None:
         _raise_descriptor_limit()
         settings.run_dir.mkdir(parents=True, exist_ok=True)
         self._launcher = Launcher(settings.run_dir / "spawner.lock")
-        self._host = survey(settings, self._launcher, tuple(nameservers))
+        self._host = survey(settings, self._launcher)
         self._slots = Slots(settings.instances_dir)
         self._trash = settings.state_dir / "trash"
         self._images = settings.state_dir / "images"
@@ -167,12 +167,12 @@ class Sandboxes:
         return watch.network if watch else None
 
     def configure(self, instance_id: str, ports: Sequence[Port]) -> None:
-        """Make addresses, routes and rules those of ``ports``; no-op when it is gone.
+        """Make addresses, routes and rules those of ``ports``; no-op when it is gone, or does that itself.
 
         Never raises: root inside may take away what we configure, and must not be able to stop the agent.
         """
         watch = self._live.get(instance_id)
-        if watch:
+        if watch and not watch.record.leave_network:
             try:
                 watch.network.apply(ports)
             except OSError as error:

@@ -92,7 +92,14 @@ def start(plan: Plan) -> Reply:
         os.close(let_go)
         _make_fifo(plan.release)
         record = records.Record(
-            plan.id, plan.boot, pid, records.birth(pid) or 0, records.host_boot(), records.STARTING, entered
+            plan.id,
+            plan.boot,
+            pid,
+            records.birth(pid) or 0,
+            records.host_boot(),
+            records.STARTING,
+            entered,
+            plan.leave_network,
         )
         records.write(plan.record, record)
         with suppress(BrokenPipeError):

@@ -6,7 +6,7 @@ Most load something into a register or test one. Register 1 is sixteen bytes wid
 
 from __future__ import annotations
 
-from enid.netlink.message import be32, nested, text, u8
+from enid.netlink.message import be32, be64, nested, text, u8
 from enid.netlink.nftables import ACCEPT, DROP, GOTO, JUMP, RETURN, Verdict, value_data, verdict_data
 
 FIRST = 1
@@ -19,6 +19,8 @@ _LINK_HEADER, _NETWORK_HEADER, _TRANSPORT_HEADER = 0, 1, 2
 _META_MARK, _META_IIFNAME, _META_OIFNAME, _META_NFPROTO, _META_L4PROTO, _META_PKTTYPE = 3, 6, 7, 15, 16, 19
 _TCP_RESET = 1
 _CT_STATE, _CT_DIRECTION, _CT_STATUS, _CT_MARK = 0, 1, 2, 3
+
+_UPDATE, _INVERTED, _METER_MS = 1, 1, 10_000
 
 INVALID, ESTABLISHED, RELATED, NEW = 1, 2, 4, 8
 """Conntrack states."""
@@ -177,6 +179,11 @@ def meta_mark(register: int = FIRST) -> bytes:
     return _meta(_META_MARK, register)
 
 
+def mark_is(value: int, mask: int) -> bytes:
+    """These bits of the packet's mark are ``value``."""
+    return meta_mark() + masked(mask.to_bytes(4, "little")) + equal(value.to_bytes(4, "little"))
+
+
 def set_mark() -> bytes:
     """The packet's mark becomes what the first register holds."""
     return _expression("meta", be32(2, _META_MARK), be32(3, FIRST))
@@ -200,6 +207,13 @@ def lookup_value(name: str, register: int = FIRST) -> bytes:
 def lookup_verdict(name: str) -> bytes:
     """Do what the verdict map says for the key; go on if it says nothing."""
     return _expression("lookup", text(1, name), be32(2, FIRST), be32(3, 0))
+
+
+def over_rate(name: str, packets: int) -> bytes:
+    """Go on only if the key has come more than ``packets`` times a second; the set ``name`` keeps count of each key."""
+    limit = (be64(1, packets), be64(2, 1), be32(3, packets), be32(4, 0), be32(5, _INVERTED))
+    each = nested(7, text(1, "limit"), nested(2, *limit))
+    return _expression("dynset", text(1, name), be32(3, _UPDATE), be32(4, FIRST), be64(6, _METER_MS), each)
 
 
 def nat(*, to_destination: bool) -> bytes:

@@ -61,6 +61,10 @@ def be32(kind: int, value: int) -> bytes:
     return attribute(kind, value.to_bytes(4, "big"))
 
 
+def be64(kind: int, value: int) -> bytes:
+    return attribute(kind, value.to_bytes(8, "big"))
+
+
 def text(kind: int, value: str) -> bytes:
     """A zero-terminated string."""
     return attribute(kind, value.encode() + b"\0")

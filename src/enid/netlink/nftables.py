@@ -25,13 +25,15 @@ _COUNTER = 1
 CT_TIMEOUT = 7
 """Kinds of named objects."""
 _ELEMENTS_PER_MESSAGE = 256
+_METERED = 65536
+"""Most elements of a meter."""
 
 PREROUTING, INPUT, FORWARD, OUTPUT, POSTROUTING = range(5)
 """Hooks."""
 DROP, ACCEPT = 0, 1
 CONTINUE, JUMP, GOTO, RETURN = -1, -3, -4, -5
 
-_INTERVAL, _MAP, _OBJECTS, _CONCAT = 0x4, 0x8, 0x40, 0x80
+_INTERVAL, _MAP, _TIMEOUT, _DYNAMIC, _OBJECTS, _CONCAT = 0x4, 0x8, 0x10, 0x20, 0x40, 0x80
 _INTERVAL_END, _CATCH_ALL = 0x1, 0x2
 
 
@@ -65,6 +67,8 @@ class Set:
     data: Type | None = None
     interval: bool = False
     objects: int = 0
+    meter: bool = False
+    """Filled by the packets themselves, see :func:`enid.netlink.expressions.over_rate`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +196,9 @@ def add_set(table: str, declared: Set) -> bytes:
         flags |= _CONCAT
         fields = [nested(_LIST_ELEMENT, be32(1, part.size)) for part in declared.key]
         parts.append(nested(9, nested(2, *fields)))
+    if declared.meter:
+        flags |= _TIMEOUT | _DYNAMIC
+        parts.append(nested(9, be32(1, _METERED)))
     if declared.data is not None:
         parts += [be32(6, declared.data.number), be32(7, declared.data.size)]
     if declared.objects:

@@ -17,6 +17,7 @@ import structlog
 
 from enid.fabric.linux import LinuxFabric
 from enid.guest.sandboxes import Sandboxes
+from enid.reconcile.handover import Handover
 from enid.reconcile.reconciler import Reconciler
 from enid.settings import Settings
 from enid.store.database import Database
@@ -37,7 +38,8 @@ PRUNE_EVERY = 60.0
 class Agent:
     """The loop around a :class:`Reconciler`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, services_uid: int) -> None:
+        """:param services_uid: the user of the process that serves instances metadata, names and leases."""
         self._settings = settings
         self._database = Database(settings.url)
         self._guests = Sandboxes(settings)
@@ -50,18 +52,21 @@ class Agent:
             lambda: wake(settings.api_socket),
             settings.simulate.detach_delay,
         )
+        self._handover = Handover(settings.services_socket, services_uid, self._fabric.routers)
         self._stopping = False
 
     def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Converge, say so, then go on until SIGTERM."""
         listener = _listen(self._settings)
         self._reconciler.start()
+        self._handover.look(self._fabric.changed_routers)
         gc.collect()
         gc.freeze()  # what is there now mostly stays: no reason to walk it while somebody waits for an attach
         ready()
         selector = selectors.DefaultSelector()
         selector.register(listener, selectors.EVENT_READ)
         selector.register(self._guests.fileno(), selectors.EVENT_READ)
+        selector.register(self._handover.fileno(), selectors.EVENT_READ)
         signal.signal(signal.SIGTERM, self._stop)
         pruned = tidied = time.monotonic()
         busy = untidy = True
@@ -70,6 +75,7 @@ class Agent:
             quiet = not selector.select(patience) and patience > 0
             _drain(listener)
             busy = self._reconciler.look()
+            self._handover.look(self._fabric.changed_routers)
             untidy = untidy or busy
             if quiet and not busy:
                 self._reconciler.retry()
@@ -86,6 +92,7 @@ class Agent:
 
     def _close(self) -> None:
         """The data plane stays: only descriptors are given back."""
+        self._handover.close()
         self._fabric.close()
         self._guests.close()
         self._database.close()

@@ -23,9 +23,10 @@ from enid.fabric.interface import Fabric
 from enid.guest.interface import Event, Guests
 from enid.reconcile import rows
 from enid.reconcile.lifecycle import Action, decide
-from enid.store import journal, snapshot, status
+from enid.store import dhcp_options, journal, snapshot, status
 from enid.store.database import Conflict, Database
 from enid.store.journal import Key
+from enid.topology.dhcp_options import DhcpOptions
 from enid.topology.records import Change, Kind, Port, Record, RecordKey
 
 log = structlog.get_logger()
@@ -158,10 +159,11 @@ class Reconciler:
             instance_ids = {id_ for kind, id_ in keys if kind == "instance"}
             interfaces = {id_ for kind, id_ in keys if kind == "network_interface"}
             instances = rows.instances(db, instance_ids)
+            options = dhcp_options.of_vpcs(db, {row.vpc_id for row in instances}) if instances else {}
             attachments = rows.attachments(db, interfaces, instance_ids)
             records = snapshot.records(db, keys, self._host_id)
         outcome = Outcome()
-        doomed = self._begin(instances)
+        doomed = self._begin(instances, options)
         failures = self._carry_out(records)
         for row, action in doomed:
             if self._is_down(row):
@@ -175,8 +177,11 @@ class Reconciler:
         self._write(outcome)
         return True
 
-    def _begin(self, instances: Iterable[Any]) -> list[tuple[Any, Action]]:
-        """Start what should run; answer what should end, which waits until its ports are fenced."""
+    def _begin(self, instances: Iterable[Any], options: Mapping[str, DhcpOptions]) -> list[tuple[Any, Action]]:
+        """Start what should run; answer what should end, which waits until its ports are fenced.
+
+        :param options: of the instances' VPCs.
+        """
         doomed: list[tuple[Any, Action]] = []
         for row in instances:
             action = decide(row.state, row.health, row.boot, self._live.get(row.id), self._starting.get(row.id))
@@ -187,7 +192,7 @@ class Reconciler:
                 action = Action.START
             if action is Action.START:
                 self._starting[row.id] = row.boot
-                self._guests.start(rows.spec(row))
+                self._guests.start(rows.spec(row, options.get(row.vpc_id, DhcpOptions())))
             elif action is not Action.NOTHING:
                 doomed.append((row, action))
         return doomed

@@ -8,8 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, or_, select
 
+from enid import dns_names
 from enid.guest.interface import InstanceSpec
 from enid.store import tables as t
+from enid.topology.dhcp_options import DhcpOptions
 
 MOVING = ("pending", "running", "stopping", "shutting-down")
 """States in which the agent has, or may have, something to do."""
@@ -28,13 +30,28 @@ _MOVING = (
 )
 
 
+NETWORK_TAG = "enid:network"
+"""The tag that says ``dhcp`` where enid shall not configure the guest's network."""
+
+
 def instances(db: Connection, ids: Collection[str]) -> list[Row[Any]]:
-    """The instances of these ids, with the public key they were launched with."""
+    """The instances of these ids, with the public key they were launched with and what names them."""
     if not ids:
         return []
-    key = t.key_pairs.c
-    query = select(t.instances, key.public_key).outerjoin(
-        t.key_pairs, (key.account_id == t.instances.c.account_id) & (key.name == t.instances.c.key_name)
+    instance, key, attachment = t.instances.c, t.key_pairs.c, t.attachments.c
+    primary = (attachment.device_index == 0) & (attachment.network_card_index == 0)
+    tagged = (t.tags.c.resource_id == instance.id) & (t.tags.c.key == NETWORK_TAG)
+    query = (
+        select(
+            t.instances,
+            key.public_key,
+            t.network_interfaces.c.private_ip_address,
+            t.tags.c.value.label("network"),
+        )
+        .outerjoin(t.key_pairs, (key.account_id == instance.account_id) & (key.name == instance.key_name))
+        .outerjoin(t.attachments, (attachment.instance_id == instance.id) & primary)
+        .outerjoin(t.network_interfaces, t.network_interfaces.c.id == attachment.network_interface_id)
+        .outerjoin(t.tags, tagged)
     )
     return list(db.execute(query.where(t.instances.c.id.in_(ids))))
 
@@ -57,15 +74,27 @@ def unfinished_interfaces(db: Connection) -> list[str]:
     return list(db.execute(query.where(t.attachments.c.status.in_(("attaching", "detaching")))).scalars())
 
 
-def spec(row: Row[Any]) -> InstanceSpec:
-    """What a sandbox needs to boot, from its row."""
+def spec(row: Row[Any], options: DhcpOptions) -> InstanceSpec:
+    """What a sandbox needs to boot, from its row and its VPC's DHCP options."""
     return InstanceSpec(
         id=row.id,
         boot=row.boot,
-        hostname=row.id,
+        hostname=_host_name(row, options.domain),
         image_id=row.image_id,
         vcpus=row.vcpus,
         memory_mib=row.memory_mib,
         user_data=b64decode(row.user_data) if row.user_data else b"",
         authorized_keys=(row.public_key,) if row.public_key else (),
+        address=row.private_ip_address or "",
+        nameservers=options.domain_name_servers,
+        search=tuple(options.domain_name.split()),
+        leave_network=row.network == "dhcp",
     )
+
+
+def _host_name(row: Row[Any], domain: str) -> str:
+    """As DHCP would name it."""
+    if not row.private_ip_address:
+        return str(row.id)
+    kind = ((row.extra or {}).get("PrivateDnsNameOptions") or {}).get("HostnameType", "")
+    return ".".join(filter(None, (dns_names.host_label(kind, row.id, row.private_ip_address), domain)))

@@ -1,4 +1,4 @@
-"""Keeps enid's two processes running: starts them, starts them again when they die, takes everything down.
+"""Keeps enid's processes running: starts them, starts them again when they die, takes everything down.
 
 It decides nothing about networks. Killing it, or either child, loses nothing: the next start converges.
 """

@@ -1,4 +1,4 @@
-"""The entry of enid's own processes: ``python -m enid.supervisor supervise|agent|api|teardown``."""
+"""The entry of enid's own processes: ``python -m enid.supervisor supervise|agent|api|services|teardown``."""
 
 from __future__ import annotations
 
@@ -27,17 +27,27 @@ def main() -> int:
         return Supervisor(settings).run(int(arguments[0]))
     if role == "agent":
         from enid.reconcile.agent import Agent
+        from enid.supervisor.privileges import api_uid
 
-        Agent(settings).run(_announcer(arguments))
+        Agent(settings, api_uid(settings)).run(_announcer(arguments))
     elif role == "api":
         from enid.supervisor.privileges import api_uid, give_up
         from enid.wire.server import main as serve
 
         def before_serving() -> None:
-            _load_the_rest()
+            _load_the_rest("enid.wire", "enid.ec2", "enid.store")
             give_up(api_uid(settings))
 
         serve(settings, before_serving=before_serving)
+    elif role == "services":
+        from enid.services.process import serve as serve_instances
+        from enid.supervisor.privileges import api_uid, give_up
+
+        def become_nobody() -> None:
+            _load_the_rest("enid.store", "dns", "dns.rdtypes.ANY", "dns.rdtypes.IN")
+            give_up(api_uid(settings))
+
+        serve_instances(settings, before_serving=become_nobody)
     elif role == "teardown":
         from enid.supervisor.supervise import teardown
 
@@ -45,13 +55,13 @@ def main() -> int:
     return 0
 
 
-def _load_the_rest() -> None:
+def _load_the_rest(*packages: str) -> None:
     """What is otherwise loaded at first use: the API's user may have no way to this program's files."""
     import_module("_strptime")
     import_module("encodings.idna")
-    for package in ("enid.wire", "enid.ec2", "enid.store", "sqlalchemy.dialects.sqlite", "asyncio"):
+    for package in (*packages, "sqlalchemy.dialects.sqlite", "asyncio"):
         for module in pkgutil.iter_modules(import_module(package).__path__):
-            with contextlib.suppress(ImportError):  # asyncio has modules for other systems
+            with contextlib.suppress(ImportError):  # some are for other systems, some for libraries that are not there
                 import_module(f"{package}.{module.name}")
     import_module("enid.ec2.instance_types").table()
 

@@ -1,4 +1,4 @@
-"""The supervisor's own loop: two children, started again when they die."""
+"""The supervisor's own loop: three children, started again when they die."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RESTART_PAUSE = 0.2
 
 @dataclass(slots=True)
 class Child:
-    """One of the two processes."""
+    """One of the three processes."""
 
     role: str
     process: subprocess.Popen[bytes]
@@ -78,6 +78,7 @@ class Supervisor:
         agent = self._spawn("agent", str(write), pass_fds=(write,))
         os.close(write)
         self._spawn("api")
+        self._spawn("services")
         with os.fdopen(ready, "rb") as pipe:
             if pipe.read(1) != b"!":
                 raise RuntimeError(f"the agent ended with {agent.process.wait()}")
@@ -168,7 +169,7 @@ def teardown(settings: Settings) -> None:
 
 def _end_orphans(settings: Settings) -> None:
     """What a supervisor that was killed left running."""
-    for role in ("api", "agent"):
+    for role in ("services", "api", "agent"):
         pid = running(settings, role)
         if pid is not None:
             _kill(pid)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_network
 
-from enid.topology import network_acls
+from enid.topology import network_acls, services
 from enid.topology.blocks import ANYWHERE, covered, exactly, is_private, show, within
 from enid.topology.network_acls import EGRESS, INGRESS
 from enid.topology.places import NotAttached, Place, Traffic, UnknownPlace, place, ports, sites
@@ -61,6 +61,8 @@ class Reason(StrEnum):
     OTHER_VPC = "other-vpc"
     NOBODY = "nobody"
     """Out on the internet, or at a site, no one has the address."""
+    NOT_SERVED = "not-served"
+    """The VPC itself has the address, and does not answer that there."""
     NO_WAY_BACK = "no-way-back"
     FAMILY = "address-family"
     REPLIES_ONLY = "replies-only"
@@ -72,6 +74,7 @@ class Part(StrEnum):
 
     INSTANCE = "instance"
     INTERFACE = "network-interface"
+    SERVICE = "vpc-service"
     SECURITY_GROUPS = "security-groups"
     ROUTE_TABLE = "route-table"
     NETWORK_ACL = "network-acl"
@@ -216,8 +219,24 @@ class _Path:
         if port.source_dest_check and not _is_mine(port, src):
             says = f"{show(src)} is not an address of {port.id}, whose source/destination check is on"
             raise self.blocked(Reason.SOURCE_DEST_CHECK, Part.INTERFACE, port.id, says)
+        if self.is_served(port, src, dst):
+            return
         self.gate(port, EGRESS, dst)
         self.route(port, src, dst, (*seen, port.id))
+
+    def is_served(self, port: Port, src: Network, dst: Network) -> bool:
+        """By the VPC itself: before any group and any route table, but only to an address of the interface."""
+        vpc = self.vpc(port.vpc_id)
+        if dst not in map(exactly, services.addresses(vpc)):
+            return False
+        if not _is_mine(port, src):
+            says = f"{vpc.id} answers only addresses of {port.id}, and {show(src)} is none"
+            raise self.blocked(Reason.SOURCE_DEST_CHECK, Part.SERVICE, vpc.id, says)
+        served = {(protocol, port) for address, protocol, port in services.endpoints(vpc) if exactly(address) == dst}
+        if (self.traffic.protocol, self.traffic.number) not in served:
+            raise self.blocked(Reason.NOT_SERVED, Part.SERVICE, vpc.id, f"{show(dst)} does not answer {self.traffic}")
+        self.passes(Part.SERVICE, vpc.id, f"answers {self.traffic} at {show(dst)} itself")
+        return True
 
     def route(self, port: Port, src: Network, dst: Network, seen: tuple[str, ...]) -> None:
         vpc, table = self.vpc(port.vpc_id), port.route_table_id

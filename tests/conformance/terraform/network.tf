@@ -12,6 +12,18 @@ resource "aws_vpc" "main" {
   tags                 = { Name = "dual-homed" }
 }
 
+resource "aws_vpc_dhcp_options" "main" {
+  domain_name         = "dual-homed.example"
+  domain_name_servers = ["AmazonProvidedDNS"]
+  ntp_servers         = ["10.0.2.123"]
+  tags                = { Name = "dual-homed" }
+}
+
+resource "aws_vpc_dhcp_options_association" "main" {
+  vpc_id          = aws_vpc.main.id
+  dhcp_options_id = aws_vpc_dhcp_options.main.id
+}
+
 resource "aws_subnet" "public" {
   vpc_id            = aws_vpc.main.id
   cidr_block        = "10.0.1.0/24"

@@ -21,7 +21,8 @@ from enid.fabric.linux.names import (
 from enid.fabric.linux.ruleset import NO_GROUPS, VIA_INTERNET, VIA_VPN
 from enid.netlink.message import hardware
 from enid.netlink.nftables import Key, ifname
-from enid.topology.records import Port, RouteTable, TargetKind
+from enid.topology import services
+from enid.topology.records import Port, RouteTable, TargetKind, Vpc
 
 
 def membership(port: Port) -> Iterator[Element]:
@@ -84,3 +85,10 @@ def blocks(networks: Iterable[IPv4Network | IPv6Network]) -> Iterator[Element]:
         after = int(network.broadcast_address) + 1
         if after < 1 << network.max_prefixlen:
             yield (name, Key(after.to_bytes(network.max_prefixlen // 8, "big"), closing=True)), b""
+
+
+def answered(vpc: Vpc) -> Iterator[Element]:
+    """Where the VPC's router answers."""
+    for address, protocol, port in services.endpoints(vpc):
+        key = address.packed + bytes((protocol, 0, 0, 0)) + port.to_bytes(2, "big") + b"\0\0"
+        yield (f"services{address.version}", Key(key)), b""

@@ -42,6 +42,8 @@ class LinuxFabric:
         self._host_device = host_device(settings.run_dir)
         self.counts: Counter[str] = Counter(processes=0)
         """What the kernel was asked so far: messages, batches, transactions, namespaces; processes is always 0."""
+        self.changed_routers: set[str] = set()
+        """VPCs whose router came, went or was taken over; for whoever serves in them to look at and clear."""
         self._reset()
 
     def _reset(self) -> None:
@@ -136,6 +138,10 @@ class LinuxFabric:
             namespaces.discard(self._pins)
         if self._may_touch_host():
             leave_host(self._host_device)
+
+    def routers(self) -> dict[str, int]:
+        """Each VPC's router namespace: a descriptor that stays the fabric's."""
+        return {vpc_id: router.node.namespace for vpc_id, router in self._routers.items()}
 
     def drops(self, vpc_id: str) -> Mapping[str, int]:
         """Packets a VPC's router has dropped, by reason (see :data:`enid.fabric.linux.ruleset.DROPS`)."""
@@ -237,6 +243,7 @@ class LinuxFabric:
     def _adopt(self, vpc_id: str) -> dict[RecordKey, str]:
         """Make the VPC's namespace equal the records of it, from whatever is there."""
         self._broken.discard(vpc_id)
+        self.changed_routers.add(vpc_id)
         if (old := self._routers.pop(vpc_id, None)) is not None:
             old.node.close()
         vpc = self._world.get((Kind.VPC, vpc_id))
@@ -283,6 +290,7 @@ class LinuxFabric:
     def _remove_vpc(self, vpc_id: str) -> None:
         router = self._routers.pop(vpc_id, None)
         self._broken.discard(vpc_id)
+        self.changed_routers.add(vpc_id)
         if router is None:
             return
         self._unwire(router, set())

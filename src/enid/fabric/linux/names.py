@@ -21,6 +21,8 @@ LOWER: dict[int, IPv4Address | IPv6Address] = {4: IPv4Address("100.64.0.2"), 6: 
 _OUR_TABLE = re.compile("enid([0-9a-f]{8})?")
 TRANSIT = 0x80000000
 """Bit of a packet's mark: it was sent by an interface whose source check is off, and not from an address of its own."""
+PORT = 0x40000000
+"""Bit of a packet's mark: an interface of the VPC sent it, not a gateway."""
 
 
 def table(number: int) -> str:
@@ -82,7 +84,7 @@ def wire_mac(upper_name: str, end: str) -> str:
 
 def mark(route_table_id: str) -> int:
     """A route table's packet mark and kernel table: far above the reserved ones, below :data:`TRANSIT`."""
-    return int(_digest(route_table_id, 8), 16) & 0x3FFFFFFF | 0x40000000
+    return int(_digest(route_table_id, 8), 16) & 0x3FFFFFFF | PORT
 
 
 def _word(identifier: str) -> str:

@@ -18,7 +18,9 @@ from enid.fabric.linux.groups import Element
 from enid.fabric.linux.node import ROUTER_SETTINGS, Node, key_of
 from enid.fabric.linux.tables import Tables
 from enid.netlink import conntrack
+from enid.netlink.addresses import Interface
 from enid.netlink.routes import Route as KernelRoute
+from enid.topology import services
 from enid.topology.records import (
     Address,
     Change,
@@ -184,7 +186,7 @@ class Router:
         elif isinstance(old, Vpc):
             self._gates.withdraw(_elements(old, wires(old)))
             self.node.routes.withdraw(key_of(routing.unreachable(block)) for block in old.blocks)
-            self.node.addresses.withdraw(ip_interface(end) for subnet in old.subnets for end in subnet.gateways)
+            self.node.addresses.withdraw(_own_addresses(old))
 
     def _announce(self, new: Record) -> None:
         if isinstance(new, SecurityGroup):
@@ -205,7 +207,7 @@ class Router:
         self._gates.translate(vpc.internet)
         routes = [routing.unreachable(block) for block in vpc.blocks]
         self.node.routes.announce((key_of(route), route) for route in routes)
-        self.node.addresses.announce((ip_interface(end), True) for subnet in vpc.subnets for end in subnet.gateways)
+        self.node.addresses.announce((address, True) for address in _own_addresses(vpc))
 
     def _withdraw_port(self, port: Port, new: Record | None) -> None:
         self.ports.pop(port.id, None)
@@ -305,8 +307,15 @@ def _deliveries(port: Port, device: int) -> Iterator[KernelRoute]:
 
 def _elements(vpc: Vpc, links: Iterable[str]) -> Iterator[Element]:
     yield from elements.blocks(vpc.blocks)
+    yield from elements.answered(vpc)
     for link in links:
         yield from elements.gateway(link, vpc.id)
+
+
+def _own_addresses(vpc: Vpc) -> Iterator[Interface]:
+    """The router's: its subnets' gateways, and those of the services it has for instances."""
+    yield from (ip_interface(end) for subnet in vpc.subnets for end in subnet.gateways)
+    yield from map(ip_interface, services.addresses(vpc))
 
 
 def wires(vpc: Vpc) -> set[str]:

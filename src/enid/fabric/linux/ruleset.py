@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from enid.fabric.linux.names import INTERNET, TABLE, TRANSIT
+from enid.fabric.linux.names import INTERNET, PORT, TABLE, TRANSIT
 from enid.netlink import expressions as nft
 from enid.netlink.nftables import (
     ACCEPT,
@@ -27,6 +27,8 @@ from enid.netlink.nftables import (
     OUTPUT,
     POSTROUTING,
     PREROUTING,
+    PROTOCOL,
+    SERVICE,
     VERDICT,
     Data,
     Key,
@@ -44,6 +46,7 @@ from enid.netlink.nftables import (
     ifname,
 )
 from enid.topology.blocks import DELEGATED_LENGTH
+from enid.topology.services import DHCP, RATE, UDP
 
 DROPS = {
     "spoof": "the source address or MAC is not the sender's",
@@ -55,7 +58,8 @@ DROPS = {
     "no_route": "the route table has no route, or one that leads nowhere, or nobody has the address",
     "no_public_address": "to or from the internet without a public address",
     "between_gateways": "from one gateway to another, which a VPC does not carry",
-    "to_router": "for the router itself, which answers nothing",
+    "to_router": "for the router itself, and for none of the services it has",
+    "too_fast": "for the router's services, and more than they take from one interface",
 }
 """Counters of dropped packets, and what they mean."""
 
@@ -81,6 +85,9 @@ SETS = (
     Set("private_of", (IPV4,), IPV4),
     Set("table_of", (IFNAME,), MARK),
     Set("open6", (MARK,)),
+    Set("services4", (IPV4, PROTOCOL, SERVICE)),
+    Set("services6", (IPV6, PROTOCOL, SERVICE)),
+    Set("service_rate", (IFNAME,), meter=True),
 )
 """``spoof``: who may send from what, and the mark of its route table. ``unchecked``: the same for ports whose source
 check is off. ``delegated``: the same as ``spoof``, by the first address of a prefix.
@@ -89,7 +96,8 @@ check is off. ``delegated``: the same as ``spoof``, by the first address of a pr
 ``egress`` and ``ingress``: the chains of a number. ``table_of``: the route table of a link's port with IPv6, and
 ``open6`` the route tables whose IPv6 goes out through the internet gateway. ``subnet``: the number of a link's subnet;
 ``beside``: the same pairs, to ask whether a link is in a subnet; ``acl_egress`` and ``acl_ingress``: the chains of a
-subnet's number, if it has a network ACL that denies something (:mod:`network_acls`)."""
+subnet's number, if it has a network ACL that denies something (:mod:`network_acls`). ``services``: where the router
+answers."""
 
 VIA_INTERNET, VIA_VPN, NO_GROUPS = (number.to_bytes(4, "little") for number in (1, 2, 3))
 """Gateways in place of a combination, and ports that groups do not apply to."""
@@ -104,6 +112,20 @@ def prefix_mask(version: int) -> bytes:
     bits = 32 if version == 4 else 128
     length = DELEGATED_LENGTH[version]
     return ((1 << length) - 1 << bits - length).to_bytes(bits // 8, "big")
+
+
+_ASKS_FOR_A_LEASE = (
+    nft.version(4)
+    + nft.source(4)
+    + nft.equal(bytes(4))
+    + nft.destination(4)
+    + nft.equal(b"\xff" * 4)
+    + nft.l4proto()
+    + nft.equal(bytes((UDP,)))
+    + nft.dport()
+    + nft.equal(DHCP.to_bytes(2, "big")),
+)
+"""A guest that has no address yet."""
 
 
 def _drop(reason: str) -> bytes:
@@ -155,12 +177,13 @@ def _source() -> list[bytes]:
         add_base_chain(TABLE, "source", "filter", PREROUTING, -300, ACCEPT),
         *own,
         _rule("source", nft.iifname(), nft.lookup("outside"), nft.goto("outside_source")),
+        _rule("source", *_ASKS_FOR_A_LEASE, nft.accept()),
         _rule("source", nft.iifname(), nft.lookup_value("unchecked"), nft.set_mark(), nft.accept()),
         *delegated,
         _rule(
             "source", nft.version(6), nft.source(6), nft.masked(_LINK_LOCAL_MASK), nft.equal(_LINK_LOCAL), nft.accept()
         ),
-        # Duplicate address detection and DHCP, of a guest that does not know its address yet: neither is needed.
+        # Duplicate address detection is not needed.
         _rule("source", nft.version(6), nft.source(6), nft.equal(bytes(16)), nft.drop()),
         _rule("source", nft.version(4), nft.source(4), nft.equal(bytes(4)), nft.drop()),
         _rule("source", _drop("spoof")),
@@ -255,8 +278,9 @@ def _gateways() -> list[bytes]:
 
 
 def _router() -> list[bytes]:
-    """The router itself talks to nobody but answers neighbour discovery. That a destination is unreachable it says to
-    itself only: AWS is silent, and here the packet is counted."""
+    """The router itself answers neighbour discovery and what the VPC's own interfaces ask its services, from addresses
+    of their own. That a destination is unreachable it says to itself only: AWS is silent, and here the packet is
+    counted."""
     unreachable = [
         _rule("output", nft.icmp_type(version, kind, code), _drop("no_route"))
         for version, (kind, codes) in _ICMP_UNREACHABLE.items()
@@ -265,11 +289,24 @@ def _router() -> list[bytes]:
     return [
         add_base_chain(TABLE, "input", "filter", INPUT, 0, ACCEPT),
         *(_rule("input", nft.icmp_type(6, kind, 0), nft.accept()) for kind in _NEIGHBOUR_DISCOVERY),
+        _rule("input", *_ASKS_FOR_A_LEASE, nft.iifname(), nft.lookup_missing("outside"), nft.goto("asked")),
         _rule("input", nft.for_many(), nft.drop()),
+        _rule("input", nft.mark_is(PORT, PORT | TRANSIT), nft.goto("asked")),
         _rule("input", _drop("to_router")),
+        _rule("asked", nft.iifname(), nft.over_rate("service_rate", RATE), _drop("too_fast")),
+        _rule("asked", *_ASKS_FOR_A_LEASE, nft.accept()),
+        *(_rule("asked", _service(version), nft.accept()) for version in (4, 6)),
+        _rule("asked", _drop("to_router")),
         add_base_chain(TABLE, "output", "filter", OUTPUT, 0, ACCEPT),
         *unreachable,
     ]
+
+
+def _service(version: int) -> bytes:
+    """The packet is for an address and a port in ``services``."""
+    place = nft.FIELD + (1 if version == 4 else 4)
+    key = nft.destination(version) + nft.l4proto(place) + nft.dport(place + 1)
+    return nft.version(version) + key + nft.lookup(f"services{version}")
 
 
 def skeleton(counters: Mapping[str, int]) -> list[bytes]:
@@ -281,7 +318,7 @@ def skeleton(counters: Mapping[str, int]) -> list[bytes]:
 
     ``counters``: what the drop counters start from.
     """
-    chains = ("new", "transit", "from_internet", "to_internet", "from_vpn")
+    chains = ("new", "transit", "from_internet", "to_internet", "from_vpn", "asked")
     return [
         add_table(TABLE),
         *(add_counter(TABLE, reason, counters.get(reason, 0)) for reason in DROPS),

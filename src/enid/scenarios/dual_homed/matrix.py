@@ -11,7 +11,7 @@ from typing import Any
 from enid.scenarios.cloud import until
 from enid.scenarios.dual_homed import plan
 from enid.scenarios.dual_homed.floating import DEVICE_INDEX, Floating
-from enid.scenarios.dual_homed.servers import Machines
+from enid.scenarios.dual_homed.servers import Machine, Machines
 from enid.scenarios.lab import Lab
 from enid.scenarios.report import Check
 from enid.scenarios.vantage import Vantage
@@ -58,7 +58,7 @@ def _rows(machines: Machines, floating: Floating) -> Iterator[Row]:
     for name, machine in machines.by_name.items():
         yield _web(client, machine.elastic_ip, f"{name}'s web site", name)
         yield _connect(client, machine.elastic_ip, plan.SSH, f"{name}'s sshd, from the internet")
-        yield _ssh(corporate, machine.server.management, machines, f"{name}'s sshd, over the VPN", machine.id)
+        yield _ssh(corporate, machine.server.management, machines, f"{name}'s sshd, over the VPN", _host_name(machine))
         yield _web(corporate, machine.server.management, f"{name}'s web port, over the VPN")
         yield _connect(client, machine.server.management, plan.SSH, f"{name}'s eth1, from the internet")
         yield _connect(peer, machine.server.management, plan.SSH, f"{name}'s eth1, from a neighbour")
@@ -81,6 +81,11 @@ def _connect(source: tuple[str, str], host: str, port: int, meaning: str) -> Row
         return dict(vantage.ask("tcp", host=host, port=port, timeout=SILENCE))
 
     return Row(source[0], (source[1], host, f"tcp/{port}"), meaning, look, None)
+
+
+def _host_name(machine: Machine) -> str:
+    """As AWS names an instance: after its primary address."""
+    return f"ip-{machine.server.public.replace('.', '-')}.ec2.internal"
 
 
 def _ssh(source: tuple[str, str], host: str, machines: Machines, meaning: str, hostname: str) -> Row:

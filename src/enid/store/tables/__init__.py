@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from enid.store.tables.accounts import access_keys, accounts, client_tokens, hosts, journal
 from enid.store.tables.columns import metadata
+from enid.store.tables.dhcp_options import dhcp_option_values, dhcp_options
 from enid.store.tables.gateways import (
     customer_gateways,
     egress_only_internet_gateways,
@@ -44,6 +45,8 @@ __all__ = [
     "client_tokens",
     "customer_gateways",
     "delegated_prefixes",
+    "dhcp_option_values",
+    "dhcp_options",
     "egress_only_internet_gateways",
     "hosts",
     "instances",

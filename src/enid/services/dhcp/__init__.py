@@ -1,0 +1,1 @@
+"""Leases: what an instance is told of its own interface."""
