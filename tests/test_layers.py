@@ -18,10 +18,11 @@ ALLOWED = {
     "fabric": {"topology", "netlink"},
     "guest": {"topology", "netlink"},
     "services": {"ec2", "store", "topology"},
+    "flowlogs": {"store", "fabric", "netlink"},
     "netlink": set(),
-    "supervisor": {"store", "wire", "reconcile", "fabric", "guest", "services"},
+    "supervisor": {"store", "wire", "reconcile", "fabric", "guest", "services", "flowlogs"},
     "scenarios": {"store", "topology", "guest", "supervisor", "cli"},
-    "cli": {"ec2", "store", "topology", "guest", "netlink", "supervisor", "scenarios"},
+    "cli": {"ec2", "store", "topology", "guest", "netlink", "flowlogs", "supervisor", "scenarios"},
 }
 """Beside these, every layer may use the top-level modules (settings, clock)."""
 

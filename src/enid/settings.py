@@ -90,6 +90,8 @@ class Settings(BaseSettings):
     ``enid:network`` with the value ``dhcp`` asks for the same for one instance, at its next boot."""
     settle_timeout: float = 2.0
     """Seconds a call that moves an interface waits for the agent before answering with a transitional state."""
+    flow_log_interval: int = Field(default=60, ge=1, le=600)
+    """Seconds of a capture window of flow logs: on AWS at most 60 for an instance of today, whatever was asked for."""
     rootless: bool = False
     quotas: Quotas = Quotas()
     simulate: Simulation = Simulation()
@@ -113,6 +115,11 @@ class Settings(BaseSettings):
     def instances_dir(self) -> Path:
         """One directory per instance: disk, console log."""
         return self.state_dir / "instances"
+
+    @property
+    def flow_logs_dir(self) -> Path:
+        """What stands for the buckets and log groups that flow logs are delivered to."""
+        return self.state_dir / "flow-logs"
 
     @property
     def agent_socket(self) -> Path:

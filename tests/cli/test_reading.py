@@ -141,6 +141,47 @@ class TestWhy:
         assert "i-1, eni-1" in result.err
 
 
+class TestFlowLogs:
+    @pytest.fixture
+    def logged(self, network: Database, state: Path) -> str:
+        """A log of the VPC to a bucket, with a record in each of two files, and one to a log group without any."""
+        own = {
+            "account_id": "111122223333",
+            "resource_id": "vpc-1",
+            "traffic_type": "ALL",
+            "log_format": "${start} ${action}",
+        }
+        with network.write() as db:
+            for id_, kind, place in (("fl-1", "s3", "traffic"), ("fl-2", "cloud-watch-logs", "group")):
+                db.execute(insert(t.flow_logs).values(id=id_, log_destination_type=kind, destination=place, **own))
+        folder = state / "flow-logs" / "s3" / "traffic" / "AWSLogs"
+        for day, line in (("01", "1 ACCEPT"), ("02", "2 REJECT")):
+            (folder / day).mkdir(parents=True)
+            (folder / day / f"1_vpcflowlogs_us-east-1_fl-1_202601{day}T0000Z_x.log").write_text(
+                f"start action\n{line}\n"
+            )
+        return str(folder)
+
+    def test_which_there_are_and_where(self, enid, logged: str) -> None:
+        rows = enid("flow-logs", "--json").json
+        assert [(row["id"], row["resource"], row["status"]) for row in rows] == [
+            ("fl-1", "vpc-1", "SUCCESS"),
+            ("fl-2", "vpc-1", "SUCCESS"),
+        ]
+        assert rows[0]["folder"] == logged
+
+    def test_what_one_says(self, enid, logged: str) -> None:
+        assert enid("flow-logs", "fl-1").out == "start action\n1 ACCEPT\n2 REJECT\n"
+        assert enid("flow-logs", "fl-1", "--json").json[1] == {"start": "2", "action": "REJECT"}
+        assert enid("flow-logs", "fl-2").out == "start action\n"
+
+    def test_one_that_is_not(self, enid, logged: str) -> None:
+        assert enid("flow-logs", "fl-9").code == 1
+
+    def test_none_yet(self, enid, network) -> None:
+        assert "create-flow-logs" in enid("flow-logs").out
+
+
 class TestConsole:
     def test_it_cannot_play_with_the_terminal(self, enid, network, state: Path) -> None:
         log = state / "instances" / "i-1" / "console.log"

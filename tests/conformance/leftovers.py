@@ -10,6 +10,7 @@ _MEMBERS = {
     "describe_addresses": "Addresses",
     "describe_customer_gateways": "CustomerGateways",
     "describe_egress_only_internet_gateways": "EgressOnlyInternetGateways",
+    "describe_flow_logs": "FlowLogs",
     "describe_internet_gateways": "InternetGateways",
     "describe_key_pairs": "KeyPairs",
     "describe_nat_gateways": "NatGateways",

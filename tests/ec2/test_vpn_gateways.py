@@ -44,7 +44,7 @@ def test_one_gateway_per_vpc_and_one_vpc_per_gateway(call: Account) -> None:
     assert call.refused("AttachVpnGateway", VpnGatewayId=second, VpcId=vpc).code == "InvalidVpcState"
     error = call.refused("AttachVpnGateway", VpnGatewayId=gateway, VpcId=other)
     assert error.code == "VpnGatewayAttachmentLimitExceeded"
-    for vpc_id, gateway_id in ((other, gateway), (vpc, second)):
+    for vpc_id, gateway_id in ((other, gateway), (vpc, second), ("vpc-0123456789abcdef0", gateway)):
         error = call.refused("DetachVpnGateway", VpnGatewayId=gateway_id, VpcId=vpc_id)
         assert error.code == "InvalidVpnGatewayAttachment.NotFound"
 

@@ -11,10 +11,9 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from enid.netlink.message import HEADER, attributes, to_text
-from enid.netlink.nftables import ACCEPT, DROP, GOTO, JUMP, RETURN, ifname
+from enid.netlink.nftables import ACCEPT, CONTINUE, DROP, GOTO, JUMP, RETURN, ifname
 from enid.topology.records import Address
 
-_CONTINUE = -1
 _APPEND = 0x800
 
 Value = bytes | tuple[int, str]
@@ -106,8 +105,8 @@ class Kernel:
             if code in (JUMP, GOTO):
                 code = self._walk(target, frame)
                 if code == RETURN:
-                    code = _CONTINUE
-            if code != _CONTINUE:
+                    code = CONTINUE
+            if code != CONTINUE:
                 return code
         return RETURN
 
@@ -130,11 +129,11 @@ class Kernel:
                     assert isinstance(wanted, bytes)
                     held = bytes(registers[start : start + len(wanted)])
                     if not {0: held == wanted, 1: held != wanted, 3: held <= wanted, 5: held >= wanted}[number[2]]:
-                        return _CONTINUE, ""
+                        return CONTINUE, ""
                 case "lookup":
                     found = self._look_up(to_text(parts[1]), registers, _place(number[2]))
                     if found is None:
-                        return _CONTINUE, ""
+                        return CONTINUE, ""
                     if isinstance(found, tuple):
                         return found
                     if 3 in number:
@@ -147,7 +146,7 @@ class Kernel:
                     return verdict
                 case _:
                     raise NotImplementedError(name)
-        return _CONTINUE, ""
+        return CONTINUE, ""
 
     def _look_up(self, name: str, registers: bytearray, start: int) -> Value | None:
         elements = self.elements[name]
@@ -207,5 +206,5 @@ def _data(data: bytes) -> Value:
         return parts[1]
     verdict = dict(attributes(parts[2]))
     code = int.from_bytes(verdict[1], "big", signed=True)
-    assert code in (ACCEPT, DROP, JUMP, GOTO, RETURN)
+    assert code in (ACCEPT, DROP, CONTINUE, JUMP, GOTO, RETURN)
     return code, to_text(verdict[2]) if 2 in verdict else ""

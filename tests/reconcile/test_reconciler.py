@@ -428,3 +428,28 @@ def test_an_egress_only_gateway_opens_a_way_out_and_no_way_in(call: Any, host: H
     assert isinstance(ways, RouteTable)
     assert not router.online
     assert [route.kind for route in ways.routes] == [TargetKind.BLACKHOLE]
+
+
+@pytest.mark.parametrize("kind", ["VPC", "Subnet", "NetworkInterface"])
+def test_a_flow_log_is_told_to_the_fabric_and_to_no_guest(call: Any, host: Host, subnet: str, kind: str) -> None:
+    _, eni = launch(call, subnet)
+    host.settle()
+    other = call("CreateSubnet", VpcId=interface(call, eni)["VpcId"], CidrBlock="10.0.2.0/24")["Subnet"]["SubnetId"]
+    _, elsewhere = launch(call, other)
+    host.settle()
+    host.guests.configured.clear()
+    watched = {"VPC": interface(call, eni)["VpcId"], "Subnet": subnet, "NetworkInterface": eni}[kind]
+    destination = {"LogDestinationType": "s3", "LogDestination": "arn:aws:s3:::traffic"}
+    made = call("CreateFlowLogs", ResourceType=kind, ResourceIds=[watched], TrafficType="ALL", **destination)
+
+    def logged() -> set[str]:
+        host.settle()
+        return {id_ for id_ in (eni, elsewhere) if (port := host.port(id_)) is not None and port.logged}
+
+    assert logged() == ({eni, elsewhere} if kind == "VPC" else {eni})
+    host.restart()
+    assert logged() == ({eni, elsewhere} if kind == "VPC" else {eni})
+    host.guests.configured.clear()
+    call("DeleteFlowLogs", FlowLogIds=made["FlowLogIds"])
+    assert logged() == set()
+    assert host.guests.configured == {}

@@ -9,7 +9,21 @@ from typing import Annotated
 
 import typer
 
-from enid.cli import account, doctor, enter, environment, net, ps, scenario, site, up, version, why, why_not_delete
+from enid.cli import (
+    account,
+    doctor,
+    enter,
+    environment,
+    flow_logs,
+    net,
+    ps,
+    scenario,
+    site,
+    up,
+    version,
+    why,
+    why_not_delete,
+)
 from enid.cli.session import Options, Problem, sentence
 
 app = typer.Typer(
@@ -20,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (up, environment, scenario, enter, ps, net, why, why_not_delete, doctor, version):
+for module in (up, environment, scenario, enter, ps, net, why, why_not_delete, flow_logs, doctor, version):
     module.register(app)
 app.add_typer(site.app, name="site", rich_help_panel="The world outside")
 app.add_typer(account.app, name="account", rich_help_panel="Who may ask")

@@ -64,6 +64,7 @@ _DELETED_BY: dict[str, Callable[[Any], Iterator[Call]]] = {
     "dopt": _plain("DeleteDhcpOptions", "DhcpOptionsId"),
     "eipalloc": _plain("ReleaseAddress", "AllocationId"),
     "eni": _plain("DeleteNetworkInterface", "NetworkInterfaceId"),
+    "fl": _plain("DeleteFlowLogs", "FlowLogIds"),
     "i": _plain("TerminateInstances", "InstanceIds"),
     "igw": _gateway("InternetGateway"),
     "key": _plain("DeleteKeyPair", "KeyPairId"),

@@ -76,6 +76,10 @@ NOT_FOUND: dict[str, tuple[str, str]] = {
     "i": ("InvalidInstanceID.NotFound", "The instance ID '{id}' does not exist"),
     "ami": ("InvalidAMIID.NotFound", "The image id '[{id}]' does not exist"),
     "key": ("InvalidKeyPair.NotFound", "The key pair '{id}' does not exist"),
+    "fl": (
+        "InvalidFlowLogId.NotFound",
+        "These flow log ids in the input list are not found: [TotalCount: 1] {id}",
+    ),
 }
 
 MALFORMED: dict[str, str] = {

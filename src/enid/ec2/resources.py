@@ -62,6 +62,7 @@ RESOURCES: dict[str, Resource] = dict(
         _resource("eipalloc", "elastic-ip", tables.public_addresses, "allocation_id"),
         _resource("i", "instance", tables.instances),
         _resource("key", "key-pair", tables.key_pairs),
+        _resource("fl", "vpc-flow-log", tables.flow_logs),
     )
 )
 

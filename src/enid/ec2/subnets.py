@@ -34,7 +34,7 @@ from enid.ec2.errors import (
 )
 from enid.ec2.registry import operation
 from enid.ec2.resources import fetch
-from enid.store import prefixes
+from enid.store import flow_logs, prefixes
 from enid.store.ids import new_id
 from enid.store.tables import (
     delegated_prefixes,
@@ -116,6 +116,7 @@ def delete_subnet(ctx: Context, params: Params) -> Result:
     subnet_cidr_reservations.remove_of(ctx, row.id, 4, 6)
     ctx.db.execute(delete(subnets).where(subnets.c.id == row.id))
     tags.forget(ctx, [row.id])
+    flow_logs.forget(ctx.db, [row.id])
     ctx.note("vpc", row.vpc_id)
     ctx.note("subnet", row.id)
     return {}

@@ -26,7 +26,7 @@ from enid.ec2.describe import describe
 from enid.ec2.errors import invalid_parameter_combination, invalid_parameter_value, missing_parameter, unsupported
 from enid.ec2.registry import operation
 from enid.ec2.resources import fetch
-from enid.store import tables
+from enid.store import flow_logs, tables
 from enid.store.ids import new_id
 from enid.store.journal import Kind
 from enid.store.tables import vpcs
@@ -103,6 +103,7 @@ def delete_vpc(ctx: Context, params: Params) -> Result:
     ]
     ctx.db.execute(delete(vpcs).where(vpcs.c.id == vpc_id))
     tags.forget(ctx, [vpc_id, *made])
+    flow_logs.forget(ctx.db, [vpc_id])
     ctx.note("vpc", vpc_id)
     for id_ in made:
         if kind := _COMPILED.get(id_.partition("-")[0]):

@@ -13,7 +13,7 @@ from sqlalchemy import Row, and_, case, delete, func, insert, select, update
 from enid.ec2 import availability_zones, filters, quotas, routes, tags
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.describe import describe
-from enid.ec2.errors import AwsError, invalid_parameter_value
+from enid.ec2.errors import AwsError, check_id, invalid_parameter_value
 from enid.ec2.registry import operation
 from enid.ec2.resources import bury, fetch, is_alive
 from enid.store.ids import new_id
@@ -85,15 +85,18 @@ def attach_vpn_gateway(ctx: Context, params: Params) -> Result:
 
 @operation("DetachVpnGateway")
 def detach_vpn_gateway(ctx: Context, params: Params) -> Result:
-    """Propagation from the gateway ends; stored routes to it stay, as black holes."""
-    row, vpc = fetch(ctx, "vgw", params["VpnGatewayId"]), fetch(ctx, "vpc", params["VpcId"])
-    if row.vpc_id != vpc.id:
+    """Propagation from the gateway ends; stored routes to it stay, as black holes.
+
+    Detached already is what Terraform expects to be told when the VPC went first.
+    """
+    row, vpc_id = fetch(ctx, "vgw", params["VpnGatewayId"]), check_id("vpc", params["VpcId"])
+    if row.vpc_id != vpc_id:
         raise AwsError(
             "InvalidVpnGatewayAttachment.NotFound",
-            f"The attachment with vpn gateway ID '{row.id}' and vpc ID '{vpc.id}' does not exist",
+            f"The attachment with vpn gateway ID '{row.id}' and vpc ID '{vpc_id}' does not exist",
         )
-    note_changed(ctx, row.id, vpc.id)
-    ctx.db.execute(update(vpn_gateways).where(vpn_gateways.c.id == row.id).values(vpc_id=None, detached_vpc_id=vpc.id))
+    note_changed(ctx, row.id, vpc_id)
+    ctx.db.execute(update(vpn_gateways).where(vpn_gateways.c.id == row.id).values(vpc_id=None, detached_vpc_id=vpc_id))
     ctx.db.execute(delete(route_propagations).where(route_propagations.c.gateway_id == row.id))
     return {}
 

@@ -6,7 +6,7 @@ Most load something into a register or test one. Register 1 is sixteen bytes wid
 
 from __future__ import annotations
 
-from enid.netlink.message import be32, be64, nested, text, u8
+from enid.netlink.message import attribute, be32, be64, nested, text, u8
 from enid.netlink.nftables import ACCEPT, DROP, GOTO, JUMP, RETURN, Verdict, value_data, verdict_data
 
 FIRST = 1
@@ -229,6 +229,11 @@ def count(name: str) -> bytes:
 def assign(name: str) -> bytes:
     """Give the packet's flow the object that the map has for the first register; go on only if it has one."""
     return _expression("objref", be32(3, FIRST), text(4, name))
+
+
+def log(group: int, prefix: str) -> bytes:
+    """Send a copy of the packet to whoever reads the group; see :mod:`enid.netlink.packet_log`."""
+    return _expression("log", attribute(1, group.to_bytes(2, "big")), text(2, prefix))
 
 
 def _verdict(verdict: Verdict) -> bytes:

@@ -227,7 +227,7 @@ class Reconciler:
             old = self._applied.get(key)
             if old != new:
                 changes.append(Change(old, new))
-        touched = {record.instance_id for change in changes for record in _ports(change)}
+        touched = {record.instance_id for change in changes if _guest_sees(change) for record in _ports(change)}
         self._announce_addresses(changes)
         failures = dict(self._fabric.apply(changes)) if changes else {}
         for change in changes:
@@ -349,3 +349,9 @@ def _write(db: Connection, outcome: Outcome) -> None:
 
 def _ports(change: Change) -> list[Port]:
     return [record for record in (change.old, change.new) if isinstance(record, Port)]
+
+
+def _guest_sees(change: Change) -> bool:
+    """A flow log that begins or ends may concern a thousand ports, and no guest."""
+    old, new = change.old, change.new
+    return not (isinstance(old, Port) and isinstance(new, Port) and replace(old, logged=new.logged) == new)

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    exists,
     func,
     literal,
     null,
@@ -290,6 +291,8 @@ def _entries(db: Connection, ids: set[str]) -> Callable[[str], Sequence[str]]:
 
 _OWN = t.route_table_associations.alias("own")
 _MAIN = t.route_table_associations.alias("main")
+_WATCHED_BY = (t.network_interfaces.c.id, t.network_interfaces.c.subnet_id, t.network_interfaces.c.vpc_id)
+"""Whose flow log watches an interface."""
 
 _PORT_QUERY = (
     select(
@@ -310,6 +313,7 @@ _PORT_QUERY = (
         t.subnets.c.cidr_block,
         t.subnets.c.ipv6_cidr_block,
         func.coalesce(_OWN.c.route_table_id, _MAIN.c.route_table_id).label("route_table_id"),
+        exists().where(t.flow_logs.c.resource_id.in_(_WATCHED_BY)).label("logged"),
     )
     .join(t.attachments, t.attachments.c.network_interface_id == t.network_interfaces.c.id)
     .outerjoin(t.instances, t.instances.c.id == t.attachments.c.instance_id)

@@ -5,11 +5,12 @@ Every function takes the state it ends from as a condition, so that a write that
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, delete, select, update
 
+from enid.store import flow_logs
 from enid.store import tables as t
 from enid.store.journal import note
 
@@ -127,6 +128,7 @@ def _delete_interfaces(db: Connection, ids: Sequence[str]) -> None:
     for table in (t.private_addresses, t.delegated_prefixes, t.network_interface_groups):
         db.execute(delete(table).where(table.c.network_interface_id.in_(ids)))
     db.execute(delete(t.tags).where(t.tags.c.resource_id.in_(ids)))
+    flow_logs.forget(db, ids)
     db.execute(delete(t.network_interfaces).where(t.network_interfaces.c.id.in_(ids)))
     note(db, [("network_interface", id_) for id_ in ids])
 
@@ -164,3 +166,14 @@ def _forget(db: Connection, table: Table, old: ColumnElement[bool]) -> None:
     if ids:
         db.execute(delete(t.tags).where(t.tags.c.resource_id.in_(ids)))
         db.execute(delete(table).where(table.c.id.in_(ids)))
+
+
+def flow_logs_delivered(db: Connection, delivered: Collection[str], failed: Mapping[str, str]) -> None:
+    """How the last delivery of flow logs went; ``failed`` says why."""
+    logs = t.flow_logs
+    if delivered:
+        values = {"deliver_logs_status": "SUCCESS", "deliver_logs_error_message": None}
+        db.execute(update(logs).where(logs.c.id.in_(delivered)).values(**values))
+    for id_, reason in failed.items():
+        values = {"deliver_logs_status": "FAILED", "deliver_logs_error_message": reason}
+        db.execute(update(logs).where(logs.c.id == id_).values(**values))

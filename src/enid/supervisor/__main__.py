@@ -1,4 +1,4 @@
-"""The entry of enid's own processes: ``python -m enid.supervisor supervise|agent|api|services|teardown``."""
+"""The entry of enid's own processes: ``python -m enid.supervisor supervise|agent|flow-logs|api|services|teardown``."""
 
 from __future__ import annotations
 
@@ -30,6 +30,10 @@ def main() -> int:
         from enid.supervisor.privileges import api_uid
 
         Agent(settings, api_uid(settings)).run(_announcer(arguments))
+    elif role == "flow-logs":
+        from enid.flowlogs.watcher import Watcher
+
+        Watcher(settings).run()
     elif role == "api":
         from enid.supervisor.privileges import api_uid, give_up
         from enid.wire.server import main as serve

@@ -1,4 +1,4 @@
-"""The supervisor's own loop: three children, started again when they die."""
+"""The supervisor's own loop: its children, started again when they die."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RESTART_PAUSE = 0.2
 
 @dataclass(slots=True)
 class Child:
-    """One of the three processes."""
+    """One of the processes."""
 
     role: str
     process: subprocess.Popen[bytes]
@@ -83,6 +83,7 @@ class Supervisor:
             if pipe.read(1) != b"!":
                 raise RuntimeError(f"the agent ended with {agent.process.wait()}")
         self._await_api()
+        self._spawn("flow-logs")
 
     def _await_api(self) -> None:
         deadline = time.monotonic() + READY_TIMEOUT
@@ -169,7 +170,7 @@ def teardown(settings: Settings) -> None:
 
 def _end_orphans(settings: Settings) -> None:
     """What a supervisor that was killed left running."""
-    for role in ("services", "api", "agent"):
+    for role in ("services", "api", "agent", "flow-logs"):
         pid = running(settings, role)
         if pid is not None:
             _kill(pid)

@@ -208,6 +208,7 @@ def port(
         prefixes=tuple(sorted(map(ip_network, prefixes), key=_order)),
         public=tuple(sorted((IPv4Address(private), IPv4Address(ip)) for private, ip in public)),
         appliance=Appliance(row.interface_type) if row.appliance_id else None,
+        logged=bool(row.logged),
     )
 
 

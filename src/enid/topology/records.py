@@ -239,6 +239,8 @@ class Port:
     prefixes: tuple[Network, ...] = ()
     """Delegated to it whole, IPv4 before IPv6, sorted: packets arrive, and the guest does with them what it likes."""
     timeouts: Timeouts = Timeouts()
+    logged: bool = False
+    """A flow log watches it: each of its packets must be seen, so none may take a short cut past the router's rules."""
 
     @property
     def key(self) -> RecordKey:

@@ -161,3 +161,25 @@ resource "aws_route_table_association" "spare" {
   subnet_id      = aws_subnet.spare.id
   route_table_id = aws_route_table.spare.id
 }
+
+resource "aws_flow_log" "rejected" {
+  vpc_id                   = aws_vpc.main.id
+  traffic_type             = "REJECT"
+  log_destination_type     = "s3"
+  log_destination          = "arn:aws:s3:::traffic/rejected/"
+  log_format               = "$${interface-id} $${pkt-srcaddr} $${dstport} $${action}"
+  max_aggregation_interval = 60
+  tags                     = { Name = "rejected" }
+
+  destination_options {
+    file_format        = "plain-text"
+    per_hour_partition = true
+  }
+}
+
+resource "aws_flow_log" "public" {
+  subnet_id       = aws_subnet.public.id
+  traffic_type    = "ALL"
+  log_destination = "arn:aws:logs:us-east-1:${data.aws_caller_identity.me.account_id}:log-group:traffic"
+  iam_role_arn    = "arn:aws:iam::${data.aws_caller_identity.me.account_id}:role/flow-logs"
+}

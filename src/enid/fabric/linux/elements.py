@@ -45,6 +45,8 @@ def plug(port: Port) -> Iterator[Element]:
         yield (f"delegated{prefix.version}", key), table.to_bytes(4, "little")
     if not port.source_dest_check:
         yield ("unchecked", Key(device)), (table | TRANSIT).to_bytes(4, "little")
+    if port.logged:
+        yield ("logged", Key(device)), b""
     yield _sender(device, port.mac)
     yield ("combination", Key(device)), combination(port.groups) if port.gated else NO_GROUPS
     subnet = subnet_number(port.subnet.id)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import TypeVar
 
-from enid.fabric.linux import elements, groups, names, network_acls, timeouts
+from enid.fabric.linux import elements, flow_logging, groups, names, network_acls, timeouts
 from enid.fabric.linux.cells import Cells
 from enid.fabric.linux.groups import Element
 from enid.fabric.linux.names import TABLE
@@ -59,6 +59,9 @@ class Gates:
         self._translates = False
         self._acls: Cells[str, network_acls.Entries] = Cells()
         """The chains of network ACLs that deny something."""
+        self._logged = 0
+        """How many ports have a flow log."""
+        self._logs = False
         self._hooked = False
         """Packets enter the retired tables until the next commit is through."""
 
@@ -126,6 +129,7 @@ class Gates:
         self._elements.announce(elements.membership(port))
         if here:
             self._carry(port, 1)
+            self._logged += port.logged
             self._elements.announce(elements.plug(port))
             self._announce_timeouts(port)
 
@@ -133,6 +137,7 @@ class Gates:
         self.withdraw(elements.membership(port))
         if here:
             self._carry(port, -1)
+            self._logged -= port.logged
             self.withdraw(elements.plug(port))
             self._timeouts.subtract(timeouts.wanted(port.timeouts).values())
             self.withdraw(timeouts.elements(port))
@@ -168,6 +173,13 @@ class Gates:
             self._structure += [groups.allow(combination, group, feature) for feature in self._features[group]]
         self._elements.announce(groups.dispatch(combination))
 
+    def _log(self) -> list[bytes]:
+        """What begins or ends the copies for flow logs."""
+        if bool(self._logged) == self._logs:
+            return []
+        self._logs = not self._logs
+        return flow_logging.begin(_number(self._table)) if self._logs else flow_logging.end()
+
     def garbage(self) -> int:
         """How many combinations nobody carries still have chains, and how many timeouts nobody wants are declared. They
         are left until the table is written anew."""
@@ -187,7 +199,8 @@ class Gates:
         first = [part for name in _FIRST_SETS for part in added.pop(name, ())]
         guarded = bool(self._acls.held)
         acls, left_over = network_acls.rewritten(self._acls.take(), guarded, bool(self._acls.held))
-        messages = [*self._skeleton, *acls, *gone, *first, *self._structure, *chain(*added.values()), *left_over]
+        log = self._log()
+        messages = [*self._skeleton, *log, *acls, *gone, *first, *self._structure, *chain(*added.values()), *left_over]
         self._skeleton, self._structure = [], []
         for transaction in _split([in_table(message, self._table) for message in messages], self._netfilter.capacity):
             self._netfilter.commit(transaction)

@@ -134,7 +134,7 @@ def chains(groups: Sequence[str]) -> list[bytes]:
     for direction in DIRECTIONS:
         chain = combination_chain(groups, direction)
         messages.append(add_chain(TABLE, chain))
-        messages.append(add_rule(TABLE, chain, nft.count(f"{direction}_denied"), nft.drop()))
+        messages.append(add_rule(TABLE, chain, nft.goto(f"{direction}_denied")))
     return messages
 
 

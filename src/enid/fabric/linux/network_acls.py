@@ -87,7 +87,7 @@ def _stage() -> Iterator[bytes]:
 
 
 def _rules(chain: str, direction: str, said: tuple[AclEntry, ...]) -> Iterator[bytes]:
-    denial = nft.count(f"network_acl_{direction}") + nft.drop()
+    denial = nft.goto(f"network_acl_{direction}")
     for entry in said:
         yield add_rule(TABLE, chain, *_matches(entry, direction), nft.returns() if entry.allow else denial)
     yield add_rule(TABLE, chain, denial)

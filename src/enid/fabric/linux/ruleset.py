@@ -62,6 +62,9 @@ DROPS = {
     "too_fast": "for the router's services, and more than they take from one interface",
 }
 """Counters of dropped packets, and what they mean."""
+DENIALS = ("invalid", "network_acl_egress", "network_acl_ingress", "egress_denied", "ingress_denied")
+"""Those of them that are the word of a security group or a network ACL: each has a chain of its name, for flow logs to
+look in."""
 
 SETS = (
     Set("spoof4", (IFNAME, IPV4), MARK),
@@ -71,6 +74,7 @@ SETS = (
     Set("delegated6", (IFNAME, IPV6), MARK),
     Set("macs", (IFNAME, ETHER)),
     Set("outside", (IFNAME,)),
+    Set("logged", (IFNAME,)),
     Set("blocks4", (IPV4,), interval=True),
     Set("blocks6", (IPV6,), interval=True),
     Set("combination", (IFNAME,), MARK),
@@ -91,7 +95,8 @@ SETS = (
 )
 """``spoof``: who may send from what, and the mark of its route table. ``unchecked``: the same for ports whose source
 check is off. ``delegated``: the same as ``spoof``, by the first address of a prefix.
-``macs``: the MAC behind each link. ``outside``: the links to gateways. ``blocks``: the VPC's.
+``macs``: the MAC behind each link. ``outside``: the links to gateways. ``logged``: those with a flow log.
+``blocks``: the VPC's.
 ``public``: private addresses that have one. ``combination``: the number of the groups a link's port carries;
 ``egress`` and ``ingress``: the chains of a number. ``table_of``: the route table of a link's port with IPv6, and
 ``open6`` the route tables whose IPv6 goes out through the internet gateway. ``subnet``: the number of a link's subnet;
@@ -198,7 +203,7 @@ def _forward() -> list[bytes]:
         _rule("forward", nft.mark(TRANSIT), nft.goto("transit")),
         _rule("forward", nft.ct_status(nft.CONFIRMED), nft.accept()),
         _rule("forward", nft.goto("new")),
-        _rule("new", nft.ct_state(nft.INVALID), _drop("invalid")),
+        _rule("new", nft.ct_state(nft.INVALID), nft.goto("invalid")),
         # Only new flows: nothing is ever sent to a MAC that was learnt, so a forged one gains nothing, and looking at
         # every packet's costs a tenth of the router.
         _rule("new", nft.iifname(), nft.ether_source(nft.FIELD + 4), nft.lookup_missing("macs"), _drop("spoof")),
@@ -214,7 +219,6 @@ def _forward() -> list[bytes]:
 
 def _unknown() -> list[bytes]:
     """What is in no map must be dropped too, not fall through a gate: 0 stands for it."""
-    chains = [message for name in ("egress", "ingress") for message in _deny(name)]
     gates: list[tuple[str, list[tuple[Key, Data]]]] = [
         ("combination", [(CATCH_ALL, bytes(4))]),
         (
@@ -236,12 +240,12 @@ def _unknown() -> list[bytes]:
             ],
         ),
     ]
-    return chains + [message for name, elements in gates for message in add_elements(TABLE, name, elements)]
+    return [message for name, elements in gates for message in add_elements(TABLE, name, elements)]
 
 
-def _deny(direction: str) -> list[bytes]:
-    chain = f"{direction}_denied"
-    return [add_chain(TABLE, chain), _rule(chain, _drop(chain))]
+def deny(denial: str) -> bytes:
+    """The rule that ends the chain of a denial."""
+    return _rule(denial, _drop(denial))
 
 
 def _transit() -> list[bytes]:
@@ -323,7 +327,8 @@ def skeleton(counters: Mapping[str, int]) -> list[bytes]:
         add_table(TABLE),
         *(add_counter(TABLE, reason, counters.get(reason, 0)) for reason in DROPS),
         *(add_set(TABLE, declared) for declared in SETS),
-        *(add_chain(TABLE, name) for name in chains),
+        *(add_chain(TABLE, name) for name in (*chains, *DENIALS)),
+        *(deny(denial) for denial in DENIALS),
         *_source(),
         *_forward(),
         *_transit(),

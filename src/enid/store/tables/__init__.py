@@ -10,6 +10,7 @@ from __future__ import annotations
 from enid.store.tables.accounts import access_keys, accounts, client_tokens, hosts, journal
 from enid.store.tables.columns import metadata
 from enid.store.tables.dhcp_options import dhcp_option_values, dhcp_options
+from enid.store.tables.flow_logs import flow_logs
 from enid.store.tables.gateways import (
     customer_gateways,
     egress_only_internet_gateways,
@@ -48,6 +49,7 @@ __all__ = [
     "dhcp_option_values",
     "dhcp_options",
     "egress_only_internet_gateways",
+    "flow_logs",
     "hosts",
     "instances",
     "internet_gateways",
