@@ -15,14 +15,15 @@ ALLOWED = {
     "store": {"topology"},
     "topology": set(),
     "reconcile": {"store", "topology", "fabric", "guest"},
-    "fabric": {"topology", "netlink"},
+    "fabric": {"topology", "netlink", "bpf"},
     "guest": {"topology", "netlink"},
     "services": {"ec2", "store", "topology"},
     "flowlogs": {"store", "fabric", "netlink"},
     "netlink": set(),
+    "bpf": set(),
     "supervisor": {"store", "wire", "reconcile", "fabric", "guest", "services", "flowlogs"},
     "scenarios": {"store", "topology", "guest", "supervisor", "cli"},
-    "cli": {"ec2", "store", "topology", "guest", "netlink", "flowlogs", "supervisor", "scenarios"},
+    "cli": {"ec2", "store", "topology", "fabric", "guest", "netlink", "flowlogs", "supervisor", "scenarios"},
 }
 """Beside these, every layer may use the top-level modules (settings, clock)."""
 

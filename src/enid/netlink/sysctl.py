@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from enid.netlink.namespaces import run_in
@@ -18,3 +18,12 @@ def write(namespace: int, settings: Mapping[str, int | str]) -> None:
                 path.write_text(str(value))
 
     run_in(namespace, inside)
+
+
+def read(namespace: int, names: Iterable[str]) -> dict[str, str]:
+    """What ``net/…`` settings are in a namespace. Raises FileNotFoundError for one this kernel does not have."""
+
+    def inside() -> dict[str, str]:
+        return {name: (Path("/proc/sys") / name).read_text().strip() for name in names}
+
+    return run_in(namespace, inside)
