@@ -73,8 +73,16 @@ def test_the_guests_own_rules_are_not_enids() -> None:
 @given(st.lists(st.integers(2, 250), min_size=1, max_size=30, unique=True), st.integers(0, 15))
 def test_every_address_is_configured_and_has_a_rule(last: list[int], index: int) -> None:
     addresses = [f"10.0.7.{number}" for number in last]
-    made = wanted([port(index, "10.0.7.0/24", *addresses)], {f"eni-{index}": 9})
+    another = port(index + 1, "10.0.8.0/24", "10.0.8.1")
+    made = wanted([port(index, "10.0.7.0/24", *addresses), another], {f"eni-{index}": 9, another.id: 10})
+    addresses.append("10.0.8.1")
     assert {str(each.interface.ip) for each in made.addresses} == set(addresses)
     assert {rule.source.network_address for rule in made.rules} == {ip_address(each) for each in addresses}
     assert all(is_own_rule(rule) for rule in made.rules)
-    assert sum(each.interface.network.prefixlen == 24 for each in made.addresses) == 1
+    assert sum(each.interface.network.prefixlen == 24 for each in made.addresses) == 2
+
+
+def test_a_lone_interface_needs_no_rule() -> None:
+    made = wanted([LEFT], DEVICES)
+    assert made.rules == ()
+    assert (made.addresses, made.routes) != ((), ())

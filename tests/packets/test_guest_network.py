@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "guest"))
 from guest_ports import port
 
 from enid.guest.netconfig import wanted
-from enid.guest.network import read
+from enid.guest.network import GuestNetwork, read
 from enid.guest.sandboxes import Sandboxes
 from enid.netlink import addresses, links, namespaces, routes, rules
 from enid.netlink.socket import RouteSocket
@@ -170,12 +170,27 @@ def test_what_the_guest_itself_configured_stays(guests: Guests, router: Router) 
     assert "203.0.113.0/24" in guests.run("i-aaaa", "ip", "route").stdout
 
 
+def test_a_lone_interface_is_configured_and_read_back(guests: Guests, router: Router) -> None:
+    """By another agent, too, which takes away what is not wanted any more."""
+    guests.sandboxes.configure("i-aaaa", [LEFT])
+    assert router.reaches("10.0.1.10")
+    assert router.reaches("10.0.1.11")
+    changed = port(0, "10.0.1.0/24", "10.0.1.10", "10.0.1.12")
+    namespace = guests.sandboxes.network_namespace("i-aaaa")
+    assert namespace is not None
+    successor = GuestNetwork(namespace)
+    successor.apply([changed])
+    successor.close()
+    assert router.reaches("10.0.1.12")
+    assert not router.reaches("10.0.1.11")
+
+
 def test_an_interface_moves_away_and_another_takes_its_place(guests: Guests, router: Router) -> None:
     guests.sandboxes.configure("i-aaaa", [LEFT, RIGHT])
     router.unplug(RIGHT)
     guests.sandboxes.configure("i-aaaa", [LEFT])
     with inside(guests) as route:
-        assert {rule.table for rule in read(route).rules} == {10000}
+        assert read(route).rules == (), "the one that is left needs none"
     other = port(1, "10.0.3.0/24", "10.0.3.30", eni="eni-other")
     router.plug(other)
     guests.sandboxes.configure("i-aaaa", [LEFT, other])

@@ -2,7 +2,8 @@
 
 As Amazon Linux's ec2-net-utils: interface N has table 10000 + N, and whatever is sent from one of its addresses is
 looked up there, so that a reply leaves by the interface its request came in by. In the main table the interfaces'
-routes have metric 512 + N: the lowest device index wins. Pure; :mod:`enid.guest.network` makes it so.
+routes have metric 512 + N: the lowest device index wins. A lone interface needs no rule, and without one each of the
+guest's connections is cheaper. Pure; :mod:`enid.guest.network` makes it so.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ def wanted(ports: Sequence[Port], devices: Mapping[str, int]) -> NetworkConfigur
         device = devices[port.id]
         addresses += _addresses(port, device)
         routes += _routes(port, device)
-        rules += [_rule(port, address) for address in port.addresses]
+        if len(ports) > 1:
+            rules += [_rule(port, address) for address in port.addresses]
     return NetworkConfiguration(tuple(addresses), tuple(routes), tuple(rules))
 
 

@@ -110,20 +110,22 @@ class GuestNetwork:
 def read(socket: RouteSocket) -> NetworkConfiguration:
     """What enid made in a namespace, as far as the kernel can tell.
 
-    Routes carry enid's protocol number; rules are known by their place; an address is enid's when it has such a rule.
+    Routes carry enid's protocol number; rules are known by their place; an address is enid's when its link has routes
+    of enid's and it was added without a route for its prefix, as nobody does by hand.
     """
     own_rules = [
         rule for version in (4, 6) for rule in _dump(socket, rules.get_rules(version), rules.parse_rule)
         if netconfig.is_own_rule(rule)
     ]  # fmt: skip
-    ruled = {rule.source.network_address for rule in own_rules if rule.source}
     own_routes = [
         route for version in (4, 6) for route in _dump(socket, routes.get_routes(version), routes.parse_route)
         if route and route.protocol == netconfig.PROTOCOL
     ]  # fmt: skip
+    own_devices = {route.device for route in own_routes}
     found = [
-        each for each in _dump(socket, addresses.get_addresses(), addresses.parse_address) if each.interface.ip in ruled
-    ]
+        each for each in _dump(socket, addresses.get_addresses(), addresses.parse_address)
+        if each.flags & addresses.NOPREFIXROUTE and each.device in own_devices
+    ]  # fmt: skip
     own_addresses = [netconfig.address_of(each.device, each.interface.ip, each.interface.network) for each in found]
     return NetworkConfiguration(tuple(own_addresses), tuple(own_routes), tuple(own_rules))
 
