@@ -93,6 +93,8 @@ class Settings(BaseSettings):
     flow_log_interval: int = Field(default=60, ge=1, le=600)
     """Seconds of a capture window of flow logs: on AWS at most 60 for an instance of today, whatever was asked for."""
     rootless: bool = False
+    accelerator: Literal["auto", "off"] = "auto"
+    """Established flows between two interfaces of a VPC are short-cut by an eBPF program where the kernel allows it."""
     quotas: Quotas = Quotas()
     simulate: Simulation = Simulation()
 

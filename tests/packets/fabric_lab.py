@@ -201,6 +201,20 @@ class Lab:
         guest = self.guests[f"site {name}"] = Guest(namespace)
         return guest
 
+    def router(self, owner: str = vpc().id) -> Guest:
+        """A VPC's router, to look at."""
+        if f"router {owner}" not in self.guests:
+            namespace = namespaces.open_pinned(self.settings.run_dir / "netns" / names.vpc_pin(owner))
+            assert namespace is not None
+            self.guests[f"router {owner}"] = Guest(namespace)
+        return self.guests[f"router {owner}"]
+
+    def forwarded(self, owner: str = vpc().id) -> int:
+        """Packets a VPC's router has forwarded: what an accelerator takes is not among them."""
+        heads, counts, *_ = self.router(owner).run("grep ^Ip: /proc/thread-self/net/snmp").stdout.splitlines()
+        (sixes,) = self.router(owner).run("grep Ip6OutForwDatagrams /proc/thread-self/net/snmp6").stdout.splitlines()
+        return int(dict(zip(heads.split(), counts.split(), strict=True))["ForwDatagrams"]) + int(sixes.split()[1])
+
     def dropped(self, reason: str, owner: str = vpc().id) -> int:
         return self.fabric.drops(owner)[reason]
 
@@ -230,19 +244,20 @@ def udp_frame(
     source_mac: str, owner: str, source: IPv4Address | IPv6Address, destination: IPv4Address | IPv6Address, number: int
 ) -> bytes:
     """An Ethernet frame to the router with a UDP datagram in it."""
-    macs = bytes.fromhex((names.mac(owner) + source_mac).replace(":", ""))
+    macs = bytes.fromhex((names.router_mac(owner) + source_mac).replace(":", ""))
     datagram = struct.pack("!HHHH", 4000, number, 8 + 4, 0) + b"fake"
     if source.version == 6:
         pseudo = source.packed + destination.packed + struct.pack("!II", len(datagram), 17)
-        datagram = datagram[:6] + _checksum(pseudo + datagram) + datagram[8:]
+        datagram = datagram[:6] + checksum(pseudo + datagram) + datagram[8:]
         head = struct.pack("!IHBB", 6 << 28, len(datagram), 17, 64) + source.packed + destination.packed
         return macs + b"\x86\xdd" + head + datagram
     head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(datagram), 1, 0, 64, 17, 0) + source.packed + destination.packed
-    head = head[:10] + _checksum(head) + head[12:]
+    head = head[:10] + checksum(head) + head[12:]
     return macs + b"\x08\x00" + head + datagram
 
 
-def _checksum(data: bytes) -> bytes:
+def checksum(data: bytes) -> bytes:
+    """The internet's."""
     total = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)

@@ -15,8 +15,11 @@ import structlog
 
 from enid.fabric.interface import Failures, GuestPlace, Place
 from enid.fabric.linux import names, wires
+from enid.fabric.linux.accelerator import Accelerator, BpfAccelerator, Unavailable
 from enid.fabric.linux.appliances import Appliances
 from enid.fabric.linux.internet import Internet, host_device, leave_host
+from enid.fabric.linux.node import Node
+from enid.fabric.linux.plugs import PORT_MTU
 from enid.fabric.linux.router import Router, RouterError
 from enid.fabric.linux.sites import SitePlace
 from enid.netlink import namespaces
@@ -40,6 +43,7 @@ class LinuxFabric:
         self._host_id = host_id or settings.host_id
         self._pins = settings.run_dir / "netns"
         self._host_device = host_device(settings.run_dir)
+        self._accelerates = settings.accelerator == "auto"
         self.counts: Counter[str] = Counter(processes=0)
         """What the kernel was asked so far: messages, batches, transactions, namespaces; processes is always 0."""
         self.changed_routers: set[str] = set()
@@ -122,7 +126,7 @@ class LinuxFabric:
 
     def close(self) -> None:
         for router in self._routers.values():
-            router.node.close()
+            router.close()
         for place in self._sites.values():
             place.node.close()
         self._appliances.close()
@@ -245,14 +249,14 @@ class LinuxFabric:
         self._broken.discard(vpc_id)
         self.changed_routers.add(vpc_id)
         if (old := self._routers.pop(vpc_id, None)) is not None:
-            old.node.close()
+            old.close()
         vpc = self._world.get((Kind.VPC, vpc_id))
         if not isinstance(vpc, Vpc):
             return {}
         records = [self._world[key] for key in self._of_vpc[vpc_id]]
         try:
             path = self._pins / names.vpc_pin(vpc_id)
-            router = Router(vpc, path, self._host_id, self._place, self.counts)
+            router = Router(vpc, path, self._host_id, self._place, self._accelerate, self.counts)
             self._routers[vpc_id] = router
             usable = self._wire(router, vpc)
             self._appliances.retain(vpc_id, records)
@@ -294,7 +298,17 @@ class LinuxFabric:
         if router is None:
             return
         self._unwire(router, set())
-        router.node.destroy()
+        router.destroy()
+
+    def _accelerate(self, node: Node) -> Accelerator:
+        """A router's accelerator; one that does nothing, where the kernel refused one before."""
+        if self._accelerates:
+            try:
+                return BpfAccelerator(node.namespace, names.router_mac(node.path.name), PORT_MTU, self.counts)
+            except Unavailable as problem:
+                self._accelerates = False
+                log.info("no accelerator: every packet goes the ordinary way", reason=str(problem))
+        return Accelerator()
 
     # Wires
 
@@ -315,7 +329,7 @@ class LinuxFabric:
     def _unwire(self, router: Router, usable: set[str]) -> None:
         """Remove wires that are not wanted any more; no route leads there now."""
         internet = self._start()
-        for name in [name for name in router.node.links if name[0] != "a" and name not in usable]:
+        for name in [name for name in router.node.links if not names.is_port_link(name) and name not in usable]:
             if name == names.INTERNET:
                 wires.part(internet.node, names.vpc_link(router.vpc.id), router.node, name)
                 continue

@@ -44,6 +44,11 @@ def port_link(attachment_id: str) -> str:
     return "a" + _tail(attachment_id)
 
 
+def is_port_link(link: str) -> bool:
+    """Whether a router's link is a port's; the others are wires."""
+    return link.startswith("a")
+
+
 def vpn_link(connection_id: str) -> str:
     """Both ends of the wire that stands for a VPN connection."""
     return "n" + _tail(connection_id)
@@ -75,6 +80,11 @@ def mac(*what: str) -> str:
     """A locally administered MAC that belongs to ``what`` for ever."""
     digest = _digest("/".join(what), 10)
     return "02:" + ":".join(digest[place : place + 2] for place in range(0, 10, 2))
+
+
+def router_mac(vpc_id: str) -> str:
+    """What all ports of a VPC see the router by."""
+    return mac(vpc_id)
 
 
 def wire_mac(upper_name: str, end: str) -> str:

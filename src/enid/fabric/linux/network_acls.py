@@ -11,7 +11,7 @@ two of these chains, however many ACLs and subnets there are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from enid.fabric.linux.cells import Difference
 from enid.fabric.linux.groups import Element
@@ -55,6 +55,11 @@ def dispatch(acl: NetworkAcl) -> Iterator[Element]:
         for subnet in acl.subnets:
             verdict = Verdict(JUMP, acl_chain(acl.id, direction))
             yield (f"acl_{direction}", Key(subnet_number(subnet))), verdict
+
+
+def guarded(acl: NetworkAcl) -> Collection[str]:
+    """The subnets at whose border it may deny a packet."""
+    return acl.subnets if _guarding(acl) else ()
 
 
 def _guarding(acl: NetworkAcl) -> list[str]:

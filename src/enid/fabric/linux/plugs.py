@@ -9,29 +9,32 @@ from collections.abc import Iterable, Sequence
 
 from enid.fabric.interface import GuestPlace, Place
 from enid.fabric.linux import names
+from enid.fabric.linux.accelerator import Accelerator
 from enid.fabric.linux.node import Node
 from enid.netlink import links, neighbours
 from enid.topology.records import Port, RecordKey
 
 PORT_MTU = 9001
+_NEEDED = 3
+"""So many steps make a port; the accelerator's, after them, only make it fast."""
 
 
-def plug(node: Node, ports: Sequence[Port], guest: GuestPlace) -> dict[RecordKey, str]:
+def plug(node: Node, accelerator: Accelerator, ports: Sequence[Port], guest: GuestPlace) -> dict[RecordKey, str]:
     """Make the pairs of ``ports`` and bring both ends up. The keys of those that failed, each with the reason."""
     failures: dict[RecordKey, str] = {}
     found = [(port, guest(port.instance_id)) for port in ports]
     failures.update((port.key, f"instance {port.instance_id} is gone") for port, place in found if place is None)
     present = [(port, place) for port, place in found if place is not None]
-    for port, reason in _make(node, present):
+    for port, reason in _make(node, accelerator, present):
         failures[port.key] = reason
     made = [(port, place) for port, place in present if port.key not in failures]
     failures.update(_bring_up(node, made))
     return failures
 
 
-def _make(node: Node, present: Sequence[tuple[Port, Place]]) -> Iterable[tuple[Port, str]]:
+def _make(node: Node, accelerator: Accelerator, present: Sequence[tuple[Port, Place]]) -> Iterable[tuple[Port, str]]:
     """The pairs, and the router's ends complete."""
-    router_mac = names.mac(node.path.name)
+    router_mac = names.router_mac(node.path.name)
     work: list[bytes] = []
     for port, place in present:
         name = names.port_link(port.attachment_id)
@@ -49,11 +52,12 @@ def _make(node: Node, present: Sequence[tuple[Port, Place]]) -> Iterable[tuple[P
             ),
             links.set_link(index=index, up=True),
             neighbours.answer_at_once(index),
+            *accelerator.attachment(index),
         ]
     results = node.route.batch(work)
     steps = len(work) // len(present) if present else 1
     for number, (port, _) in enumerate(present):
-        made, *rest = results[number * steps : (number + 1) * steps]
+        made, *rest = results[number * steps : number * steps + _NEEDED]
         if made < 0:
             del node.links[names.port_link(port.attachment_id)]
             taken = f"the instance already has an interface {port.device}"

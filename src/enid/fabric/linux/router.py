@@ -1,18 +1,20 @@
 """One VPC's router namespace: records in, kernel state out.
 
 A batch is staged (withdrawals first) and then carried out in an order that never lets a packet slip: new links and
-neighbours, then the nftables transaction, then routes. Old links go later, see :meth:`Router.tidy`.
+neighbours, then the nftables transaction, then routes. What changes is not accelerated meanwhile. Old links go later,
+see :meth:`Router.tidy`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from ipaddress import ip_address, ip_interface
 from pathlib import Path
 
 from enid.fabric.interface import GuestPlace
-from enid.fabric.linux import elements, names, plugs, routing
+from enid.fabric.linux import elements, names, network_acls, plugs, routing
+from enid.fabric.linux.accelerator import Accelerator
 from enid.fabric.linux.gates import Gates
 from enid.fabric.linux.groups import Element
 from enid.fabric.linux.node import ROUTER_SETTINGS, Node, key_of
@@ -24,6 +26,7 @@ from enid.topology import services
 from enid.topology.records import (
     Address,
     Change,
+    Kind,
     Network,
     NetworkAcl,
     Port,
@@ -46,10 +49,23 @@ class RouterError(Exception):
 
 
 class Router:
-    """The router of ``vpc``. ``host_id``: ports elsewhere are members of their groups here and nothing more."""
+    """The router of ``vpc``.
 
-    def __init__(self, vpc: Vpc, path: Path, host_id: str, guest: GuestPlace, counts: Counter[str]) -> None:
+    :param host_id: ports elsewhere are members of their groups here and nothing more.
+    :param accelerate: makes the accelerator of a router's namespace.
+    """
+
+    def __init__(
+        self,
+        vpc: Vpc,
+        path: Path,
+        host_id: str,
+        guest: GuestPlace,
+        accelerate: Callable[[Node], Accelerator],
+        counts: Counter[str],
+    ) -> None:
         self.node = Node(path, counts, ROUTER_SETTINGS)
+        self._accelerator = accelerate(self.node)
         self.vpc = vpc
         self.ports: dict[str, Port] = {}
         self.leaving: dict[str, Port] = {}
@@ -90,6 +106,7 @@ class Router:
             kept = plugs.adoptable(self.node, here, self._guest) | set(wires)
             delivered, public = dict(self.node.routes.held), self._gates.public()
             self.node.delete_links([name for name in self.node.links if name not in kept])
+            self._adopt_programs()
             failures = self._plug(changes)
             self._gates.begin()
             self._stage([change for change in changes if change.key not in failures], wires)
@@ -102,6 +119,21 @@ class Router:
             return failures
         except OSError as error:
             raise RouterError(str(error)) from error
+
+    def _adopt_programs(self) -> None:
+        """Ours in place of an older agent's, and nothing is short-cut before all is as it should be."""
+        ends = [index for name, index in self.node.links.items() if names.is_port_link(name)]
+        self.node.route.batch([step for index in ends for step in self._accelerator.adoption(index)])
+
+    def close(self) -> None:
+        """Let go of the namespace; what is in it stays and works."""
+        self.node.close()
+        self._accelerator.close()
+
+    def destroy(self) -> None:
+        """The namespace goes, with all that is in it."""
+        self.node.destroy()
+        self._accelerator.close()
 
     def tidy(self) -> bool:
         """Delete some links of withdrawn ports, or rewrite a table full of leftovers; true while there is more."""
@@ -131,7 +163,7 @@ class Router:
         self._unplug(name for name in self.leaving if name in names_taken)
         in_the_way = [old for old in self.leaving.values() if (old.instance_id, old.device) in places_taken]
         plugs.set_aside(in_the_way, self._guest)
-        failures = plugs.plug(self.node, wanted, self._guest)
+        failures = plugs.plug(self.node, self._accelerator, wanted, self._guest)
         for port in wanted:
             name = names.port_link(port.attachment_id)
             if port.key in failures and name in self.node.links:
@@ -170,6 +202,9 @@ class Router:
         if whole:
             self._announce_vpc()
         self._tables.stage(self.vpc.blocks, whole)
+        self._accelerator.steer(self._tables.steering())
+        if any(change.key[0] is Kind.NETWORK_ACL for change in changes):
+            self._accelerator.guard([subnet for acl in self._acls.values() for subnet in network_acls.guarded(acl)])
 
     def _withdraw(self, old: Record, new: Record | None) -> None:
         if isinstance(old, Port):
@@ -216,6 +251,7 @@ class Router:
         if not self._here(port):
             return
         self._tables.leave(port.route_table_id)
+        self._accelerator.withdraw(port)
         self.node.routes.withdraw(key_of(route) for route in _deliveries(port, 0))
         name, device = names.port_link(port.attachment_id), self._device(port)
         if isinstance(new, Port) and new.attachment_id == port.attachment_id and self._here(new):
@@ -231,6 +267,7 @@ class Router:
         if self._here(port):
             device = self._device(port)
             self._tables.use(port.route_table_id)
+            self._accelerator.announce(port, device)
             self.node.neighbours.announce(((device, address), port.mac) for address in _neighbours(port))
             if any(part.version == 6 for part in (*port.addresses, *port.prefixes)):
                 self.node.gateways.announce([(device, True)])
@@ -251,9 +288,11 @@ class Router:
 
     def _settle(self, everything: bool = False) -> dict[RecordKey, str]:
         """Carry out what is staged. A link that is suddenly gone is its port's failure, anything else the router's."""
+        self._accelerator.fence()
         failed = self.node.settle_neighbours(everything)
         self._gates.commit()
         failed |= self.node.settle_routes(everything)
+        self._accelerator.open()
         if not failed:
             return {}
         owners = {self._device(port): port for port in self.ports.values() if self._here(port)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Set
 
 from enid.fabric.linux import routing
 from enid.fabric.linux.node import Node, RouteKey, key_of
@@ -56,6 +56,10 @@ class Tables:
     def moved(self, interface: str) -> None:
         """An interface came, went or changed: routes may lead there."""
         self._touched |= self._targeting.get(interface, set())
+
+    def steering(self) -> Set[str]:
+        """The tables in use that have a route within the VPC."""
+        return self._ruling[1] if self._ruling else frozenset()
 
     def stage(self, blocks: Collection[Network], whole: bool) -> None:
         """Stage the routes of the tables concerned: of all when the VPC goes over to own tables or back.
