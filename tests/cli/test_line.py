@@ -70,6 +70,12 @@ class TestDoctor:
         kernel = {one["what"]: one["detail"] for one in enid("doctor", "--json").json["findings"]}
         assert [kernel[f"kernel: {what}"] for what in ("veth", "nf_tables", "overlay")] == ["works"] * 3
 
+    def test_without_the_accelerator_enid_can_run(self, enid, monkeypatch) -> None:
+        monkeypatch.setenv("ENID_ACCELERATOR", "off")
+        (found,) = (one for one in enid("doctor", "--json").json["findings"] if one["what"] == "kernel: accelerator")
+        assert (found["ok"], found["needed"]) == (True, False)
+        assert "ENID_ACCELERATOR" in found["detail"]
+
     def test_a_taken_port(self) -> None:
         import socket
 

@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from enid.fabric.linux import accelerator
 from enid.netlink.message import ACK, CREATE, ERROR, EXCL, HEADER, message, nested, text
 
 _NEWUSER, _NEWNS, _NEWNET, _NEWPID = 0x10000000, 0x00020000, 0x40000000, 0x20000000
@@ -28,7 +29,11 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def probe() -> dict[str, str]:
     """Everything in order; what comes after a failed namespace is not tried."""
     user = 0 if os.geteuid() == 0 else _NEWUSER
-    results = {"namespaces": _tried(lambda: _unshare(user | _NEWNET | _NEWNS | _NEWPID))}
+    results = {"namespaces": _tried(lambda: _unshare(user | _NEWNET | _NEWNS))}
+    if not results["namespaces"]:
+        results["accelerator"] = _tried(_accelerator)
+        # Once its children are in another namespace a process has no more threads, and the accelerator needs some.
+        results["namespaces"] = _tried(lambda: _checked(_libc.unshare(_NEWPID)))
     if not results["namespaces"]:
         results["veth"] = _tried(_veth)
         results["nf_tables"] = _tried(_table)
@@ -71,6 +76,13 @@ def _table() -> None:
     edge = struct.pack(">BBH", 0, 0, 10)
     body = message(_NFT_NEWTABLE, CREATE | ACK, struct.pack(">BBH", 1, 0, 0), text(1, "enid-probe"))
     _ask(_NETLINK_NETFILTER, message(_BATCH_BEGIN, 0, edge) + body + message(_BATCH_END, 0, edge))
+
+
+def _accelerator() -> None:
+    try:
+        accelerator.probe()
+    except accelerator.Unavailable as problem:
+        raise OSError(str(problem)) from problem
 
 
 def _ask(family: int, request: bytes) -> None:

@@ -48,7 +48,7 @@ def examine(settings: Settings, rootless: bool, up: bool) -> Iterator[Finding]:
         yield _newuidmap()
         for path in (Path("/etc/subuid"), Path("/etc/subgid")):
             yield _subordinate(path)
-    yield from _kernel()
+    yield from _kernel(settings)
     yield _port(settings, up)
     yield _directory(settings.state_dir, "state directory", "state-dir")
     yield _directory(settings.run_dir, "run directory", "run-dir")
@@ -92,7 +92,7 @@ def _subordinate(path: Path) -> Finding:
     return Finding(str(path), most >= _SUBORDINATE_IDS, f"{most} ids for {user}", fix)
 
 
-def _kernel() -> Iterator[Finding]:
+def _kernel(settings: Settings) -> Iterator[Finding]:
     """Tried for real by a process of its own, in namespaces that vanish with it."""
     command = [sys.executable, "-m", "enid.cli.kernel_probe"]
     result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
@@ -109,8 +109,21 @@ def _kernel() -> Iterator[Finding]:
         "nf_tables": inside or "sudo modprobe -a nf_tables nft_ct nft_nat nf_conntrack",
         "overlay": inside or "sudo modprobe overlay",
     }
+    accelerator = tried.pop("accelerator", None)
     for what, problem in tried.items():
         yield Finding(f"kernel: {what}", not problem, problem or "works", fixes[what])
+    if accelerator is not None:
+        yield _accelerator(settings, accelerator)
+
+
+def _accelerator(settings: Settings, problem: str) -> Finding:
+    what = "kernel: accelerator"
+    if settings.accelerator == "off":
+        return Finding(what, True, "off, as ENID_ACCELERATOR says", needed=False)
+    fix = (
+        "nothing is missing without it but speed: as root, on Linux 6.1 or newer with BTF, established flows are faster"
+    )
+    return Finding(what, not problem, problem or "works", fix, needed=False)
 
 
 def _in_container() -> bool:
