@@ -176,9 +176,9 @@ def test_a_lone_interface_is_configured_and_read_back(guests: Guests, router: Ro
     assert router.reaches("10.0.1.10")
     assert router.reaches("10.0.1.11")
     changed = port(0, "10.0.1.0/24", "10.0.1.10", "10.0.1.12")
-    namespace = guests.sandboxes.network_namespace("i-aaaa")
-    assert namespace is not None
-    successor = GuestNetwork(namespace)
+    first = guests.sandboxes.network("i-aaaa")
+    assert first is not None
+    successor = GuestNetwork(first.namespace)
     successor.apply([changed])
     successor.close()
     assert router.reaches("10.0.1.12")
