@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fabric_lab import (
@@ -319,9 +320,10 @@ def test_longer_packets_than_a_port_carries_are_told_so(fast: Lab) -> None:
     assert fast.forwarded() == before
 
 
-def test_a_port_with_timeouts_of_its_own_is_slow(fast: Lab) -> None:
+@pytest.mark.parametrize("special", [{"timeouts": Timeouts(udp=60)}, {"logged": True}], ids=["timeouts", "flow log"])
+def test_a_port_whose_every_packet_counts_is_slow(fast: Lab, special: dict[str, Any]) -> None:
     flow = Flow(fast)
-    fast.apply(replace(B, timeouts=Timeouts(udp=60)))
+    fast.apply(replace(B, **special))
     assert not flow.is_fast()
     fast.apply(B)
     assert flow.is_fast()
