@@ -135,6 +135,7 @@ class Guest:
         family = socket.AF_INET6 if ":" in str(address) else socket.AF_INET
         made = self.socket(family, socket.SOCK_DGRAM)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         made.bind((str(address), number))
         return made
 

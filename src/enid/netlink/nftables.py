@@ -159,6 +159,21 @@ def delete_chain(table: str, name: str) -> bytes:
     return _message(_DELCHAIN, 0, text(1, table), text(3, name))
 
 
+def chain_of(message: bytes) -> str:
+    """The chain that this message adds, or adds a rule to; empty for any other."""
+    kind = message[4]
+    if kind not in (_NEWCHAIN, _NEWRULE):
+        return ""
+    found = dict(attributes(message[HEADER.size + _HEADER.size :]))
+    return to_text(found[3 if kind == _NEWCHAIN else 2])
+
+
+def base_chain_of(message: bytes) -> str:
+    """The base chain that this message adds; empty for any other."""
+    is_base = message[4] == _NEWCHAIN and 4 in dict(attributes(message[HEADER.size + _HEADER.size :]))
+    return chain_of(message) if is_base else ""
+
+
 def get_chains() -> bytes:
     """To dump: the chains of every table."""
     return _message(_GETCHAIN, 0)

@@ -28,7 +28,8 @@ _FIRST_SETS = (
     *("spoof4", "spoof6", "delegated4", "delegated6", "unchecked", "outside", "blocks4", "blocks6"),
     *("public", "public_of", "private_of"),
 )
-"""What running flows need, if a table is too big for one transaction. Nobody may send before network ACLs are there."""
+"""What running flows need, if the first table is too big for one transaction. Nobody may send before network ACLs are
+there."""
 _Parsed = TypeVar("_Parsed")
 
 
@@ -202,11 +203,21 @@ class Gates:
         log = self._log()
         messages = [*self._skeleton, *log, *acls, *gone, *first, *self._structure, *chain(*added.values()), *left_over]
         self._skeleton, self._structure = [], []
-        for transaction in _split([in_table(message, self._table) for message in messages], self._netfilter.capacity):
+        for transaction in self._transactions([in_table(message, self._table) for message in messages]):
             self._netfilter.commit(transaction)
         if self._hooked:
             self._hooked = False
             self._unhook()
+
+    def _transactions(self, messages: list[bytes]) -> Iterator[list[bytes]]:
+        """If it must be several while another table judges, base chains come last: no packet meets half a table."""
+        whole = sum(map(len, messages)) <= self._netfilter.capacity
+        if whole or not self._hooked:
+            return _split(messages, self._netfilter.capacity)
+        base = {name for message in messages if (name := nftables.base_chain_of(message))}
+        hooks = [message for message in messages if nftables.chain_of(message) in base]
+        rest = [message for message in messages if nftables.chain_of(message) not in base]
+        return chain(_split(rest, self._netfilter.capacity), _split(hooks, self._netfilter.capacity))
 
     def _unhook(self) -> None:
         """No packet enters the retired tables any more."""
