@@ -11,7 +11,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "enid"
 
 ALLOWED = {
     "wire": {"ec2", "store"},
-    "ec2": {"store"},
+    "ec2": {"store", "topology"},
     "store": {"topology"},
     "topology": set(),
     "reconcile": {"store", "topology", "fabric", "guest"},

@@ -35,6 +35,8 @@ class Quotas(BaseModel):
     rules_per_security_group: int = 60
     network_interfaces: int = 5000
     addresses: int = 5
+    interface_endpoints_per_vpc: int = 50
+    gateway_endpoints: int = 20
     vpn_gateways: int = 5
     customer_gateways: int = 50
     vpn_connections_per_gateway: int = 10

@@ -19,6 +19,8 @@ OPERATIONS = (
     "DescribeManagedPrefixLists",
     "DescribeNatGateways",
     "DescribeNetworkAcls",
+    "DescribeNetworkInsightsAnalyses",
+    "DescribeNetworkInsightsPaths",
     "DescribeNetworkInterfacePermissions",
     "DescribePrefixLists",
     "DescribeRegions",
@@ -26,6 +28,8 @@ OPERATIONS = (
     "DescribeSecurityGroupRules",
     "DescribeSecurityGroups",
     "DescribeSubnets",
+    "DescribeVpcEndpointServices",
+    "DescribeVpcEndpoints",
     "DescribeVpcs",
     "DescribeVpnConnections",
     "DescribeVpnGateways",
@@ -39,7 +43,9 @@ def documented(operation: str) -> tuple[str, list[str]]:
     assert shape is not None
     member = next(name for name in ("Filters", "Filter") if name in shape.members)
     items = re.findall(r"<li>.*?(?=<li>|</ul>)", shape.members[member].documentation, flags=re.DOTALL)
-    names = [match[1] for item in items if (match := re.search(r"<code>([^<]+)</code>", item))]
+    names = [
+        match[1] or match[2] for item in items if (match := re.search(r"<code>([^<]+)</code>|<p>([a-z-]+) - ", item))
+    ]
     return member, ["tag:Name" if name == "tag" else name for name in names]
 
 

@@ -140,7 +140,7 @@ def test_filters_and_the_older_call(call: Account, second_account: Account) -> N
         assert old == {"PrefixListId": id_, "PrefixListName": "offices", "Cidrs": ["10.0.0.0/8", "192.0.2.0/24"]}
     owned = [{"Name": "owner-id", "Values": [FIRST]}]
     assert len(call("DescribeManagedPrefixLists", Filters=owned)["PrefixLists"]) == 2
-    assert second_account("DescribeManagedPrefixLists")["PrefixLists"] == []
+    assert [one["OwnerId"] for one in second_account("DescribeManagedPrefixLists")["PrefixLists"]] == ["AWS", "AWS"]
 
 
 def test_pages_of_entries(call: Account) -> None:
@@ -150,3 +150,45 @@ def test_pages_of_entries(call: Account) -> None:
     second = call("GetManagedPrefixListEntries", NextToken=first["NextToken"], **request)
     assert [len(first["Entries"]), len(second["Entries"])] == [3, 2]
     assert "NextToken" not in second
+
+
+def test_an_earlier_version_is_restored(call: Account) -> None:
+    shown = list_of(call, Entries=entries("10.0.0.0/8") + entries("192.0.2.0/24", Description="Paris"))
+    modify(call, shown, CurrentVersion=1, AddEntries=entries("192.0.2.0/24"), RemoveEntries=entries("10.0.0.0/8"))
+    request = {"PrefixListId": shown["PrefixListId"], "PreviousVersion": 1}
+    error = call.refused("RestoreManagedPrefixListVersion", **request, CurrentVersion=1)
+    assert error.code == "PrefixListVersionMismatch"
+    restored = call("RestoreManagedPrefixListVersion", **request, CurrentVersion=2)["PrefixList"]
+    assert call.changed == [("prefix_list", shown["PrefixListId"])]
+    assert (restored["Version"], restored["State"]) == (3, "restore-complete")
+    assert blocks_of(call, shown) == {"10.0.0.0/8": None, "192.0.2.0/24": "Paris"}
+    assert blocks_of(call, shown, TargetVersion=2) == {"192.0.2.0/24": None}
+    modify(call, shown, CurrentVersion=3, RemoveEntries=entries("10.0.0.0/8"))
+    modify(call, shown, MaxEntries=1)
+    error = call.refused("RestoreManagedPrefixListVersion", **request, CurrentVersion=4)
+    assert error.code == "PrefixListMaxEntriesExceeded"
+    request["PreviousVersion"] = 4
+    error = call.refused("RestoreManagedPrefixListVersion", **request, CurrentVersion=4)
+    assert error.code == "InvalidParameterValue"
+
+
+def test_awss_own_lists_are_there_and_empty(call: Account) -> None:
+    named = [{"Name": "prefix-list-name", "Values": ["*.s3"]}]
+    [shown] = call("DescribeManagedPrefixLists", Filters=named)["PrefixLists"]
+    assert (shown["PrefixListName"], shown["OwnerId"]) == ("com.amazonaws.us-east-1.s3", "AWS")
+    id_ = shown["PrefixListId"]
+    assert call("DescribeManagedPrefixLists", PrefixListIds=[id_])["PrefixLists"] == [shown]
+    assert call("DescribePrefixLists", PrefixListIds=[id_])["PrefixLists"] == [
+        {"PrefixListId": id_, "PrefixListName": "com.amazonaws.us-east-1.s3", "Cidrs": []}
+    ]
+    assert call("GetManagedPrefixListEntries", PrefixListId=id_)["Entries"] == []
+    tagged = [{"Name": "tag-key", "Values": ["*"]}]
+    assert call("DescribeManagedPrefixLists", Filters=tagged)["PrefixLists"] == []
+    mine = list_of(call)
+    both = call("DescribeManagedPrefixLists", PrefixListIds=[id_, mine["PrefixListId"]])["PrefixLists"]
+    assert both == [mine, shown]
+    assert call.refused("DeleteManagedPrefixList", PrefixListId=id_).code == "InvalidPrefixListID.NotFound"
+    vpc = call("CreateVpc", CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    group = call("CreateSecurityGroup", GroupName="web", Description="web", VpcId=vpc)["GroupId"]
+    permission = {"IpProtocol": "-1", "PrefixListIds": [{"PrefixListId": id_}]}
+    call("AuthorizeSecurityGroupIngress", GroupId=group, IpPermissions=[permission])

@@ -163,7 +163,7 @@ def test_destinations_that_may_not_be(world: World) -> None:
     gateway, table = world.gateway, world.table
     for params, code in (
         ({}, "MissingParameter"),
-        ({"DestinationPrefixListId": "pl-12345678"}, "UnsupportedOperation"),
+        ({"DestinationPrefixListId": "pl-12345678"}, "InvalidPrefixListID.NotFound"),
         ({"DestinationCidrBlock": "1.0.0.0/8", "DestinationIpv6CidrBlock": "::/0"}, "InvalidParameterCombination"),
     ):
         assert world.call.refused("CreateRoute", RouteTableId=table, GatewayId=gateway, **params).code == code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +13,7 @@ from enid.cli import naming, show
 from enid.cli.session import Problem, settings_of, store
 
 if TYPE_CHECKING:
-    from enid.topology.reach import Verdict
+    from enid.topology.reach import Hop, Verdict
 
 _PLACES = "i-…, eni-…, nat-…, a Name tag, site/NAME, internet, or an IP address."
 
@@ -49,8 +50,21 @@ def why(
 
 
 def _document(verdict: Verdict) -> dict[str, object]:
-    hops = [{"component": hop.part, "id": hop.id, "passed": hop.passed, "says": hop.says} for hop in verdict.hops]
+    hops = [_step(hop) for hop in verdict.hops]
     return {"reachable": verdict.reachable, "reason": verdict.reason, "sentence": verdict.sentence, "hops": hops}
+
+
+def _step(hop: Hop) -> dict[str, object]:
+    step: dict[str, object] = {"component": hop.part, "id": hop.id, "passed": hop.passed, "says": hop.says}
+    if is_dataclass(hop.by):
+        step["by"] = {field.name: _plain(getattr(hop.by, field.name)) for field in fields(hop.by)}
+    elif hop.by is not None:
+        step["by"] = {"destination": str(hop.by), "kind": "local"}
+    return step
+
+
+def _plain(value: object) -> object:
+    return value if value is None or isinstance(value, int | str) else str(value)
 
 
 def _print(verdict: Verdict, names: Mapping[str, str]) -> None:

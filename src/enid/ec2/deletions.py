@@ -69,12 +69,15 @@ _DELETED_BY: dict[str, Callable[[Any], Iterator[Call]]] = {
     "igw": _gateway("InternetGateway"),
     "key": _plain("DeleteKeyPair", "KeyPairId"),
     "nat": _plain("DeleteNatGateway", "NatGatewayId"),
+    "nia": _plain("DeleteNetworkInsightsAnalysis", "NetworkInsightsAnalysisId"),
+    "nip": _plain("DeleteNetworkInsightsPath", "NetworkInsightsPathId"),
     "pl": _plain("DeleteManagedPrefixList", "PrefixListId"),
     "rtb": _plain("DeleteRouteTable", "RouteTableId"),
     "sg": _plain("DeleteSecurityGroup", "GroupId"),
     "subnet": _plain("DeleteSubnet", "SubnetId"),
     "vgw": _gateway("VpnGateway"),
     "vpc": _plain("DeleteVpc", "VpcId"),
+    "vpce": _plain("DeleteVpcEndpoints", "VpcEndpointIds"),
     "vpn": _plain("DeleteVpnConnection", "VpnConnectionId"),
 }
 

@@ -80,6 +80,9 @@ NOT_FOUND: dict[str, tuple[str, str]] = {
         "InvalidFlowLogId.NotFound",
         "These flow log ids in the input list are not found: [TotalCount: 1] {id}",
     ),
+    "vpce": ("InvalidVpcEndpointId.NotFound", "The Vpc Endpoint Id '{id}' does not exist"),
+    "nip": ("InvalidNetworkInsightsPathId.NotFound", "The network insights path ID '{id}' does not exist"),
+    "nia": ("InvalidNetworkInsightsAnalysisId.NotFound", "The network insights analysis ID '{id}' does not exist"),
 }
 
 MALFORMED: dict[str, str] = {
@@ -107,6 +110,9 @@ MALFORMED: dict[str, str] = {
     "eipassoc": "InvalidAssociationId.Malformed",
     "i": "InvalidInstanceID.Malformed",
     "ami": "InvalidAMIID.Malformed",
+    "vpce": "InvalidVpcEndpointId.Malformed",
+    "nip": "InvalidNetworkInsightsPathId.Malformed",
+    "nia": "InvalidNetworkInsightsAnalysisId.Malformed",
 }
 
 

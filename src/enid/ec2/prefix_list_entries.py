@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import ColumnElement, and_, func, insert, or_, select, update
 
 from enid.ec2 import cidr
 from enid.ec2.context import Context
@@ -62,6 +62,28 @@ def change(ctx: Context, list_id: str, added: Entries, removed: Entries, *, vers
         ended = update(prefix_list_entries).where(*_now(list_id), _COLUMNS.cidr.in_(ending))
         ctx.db.execute(ended.values(removed_in=version))
     add(ctx, list_id, added, version=version)
+
+
+def restore(ctx: Context, list_id: str, before: int, *, version: int) -> None:
+    """Make ``version`` with the entries, and their descriptions, of the version ``before``."""
+    query = select(_COLUMNS.cidr, _COLUMNS.description)
+    then, now = (
+        {row.cidr: row.description for row in ctx.db.execute(query.where(*conditions))}
+        for conditions in ((_COLUMNS.prefix_list_id == list_id, in_version(before)), _now(list_id))
+    )
+    added = {block: text for block, text in then.items() if now.get(block, "") != text}
+    removed = {block: text for block, text in now.items() if block not in then}
+    change(ctx, list_id, added, removed, version=version)
+
+
+def in_version(version: int) -> ColumnElement[bool]:
+    """The entry belongs to this version."""
+    return and_(_COLUMNS.added_in <= version, or_(_COLUMNS.removed_in.is_(None), _COLUMNS.removed_in > version))
+
+
+def current(ctx: Context, list_id: str) -> list[str]:
+    """The blocks the list has now."""
+    return list(ctx.db.execute(select(_COLUMNS.cidr).where(*_now(list_id)).order_by(_COLUMNS.cidr)).scalars())
 
 
 def count(ctx: Context, list_id: str) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlalchemy import insert, update
+from sqlalchemy import delete, insert, update
 
 from enid.ec2 import network_interfaces
 from enid.ec2.context import Context
@@ -30,21 +30,41 @@ def create(ctx: Context, spec: NewInterface, appliance_id: str) -> str:
     :param appliance_id: e.g. ``nat-…``; the agent makes what the interface type says and then writes ``attached``.
     :raises AwsError: as CreateNetworkInterface.
     """
+    id_ = _made(ctx, spec, appliance_id, "attaching")
+    ctx.note("network_interface", id_)
+    ctx.settle(id_)
+    return id_
+
+
+def keep(ctx: Context, spec: NewInterface, owner_id: str) -> str:
+    """Make an interface that nothing is behind, so that no packet flows there and the agent has nothing to do.
+
+    :param owner_id: e.g. ``vpce-…``.
+    :raises AwsError: as CreateNetworkInterface.
+    """
+    return _made(ctx, spec, owner_id, "attached")
+
+
+def discard(ctx: Context, network_interface_id: str) -> None:
+    """Delete one that :func:`keep` made, with all it has."""
+    ctx.db.execute(delete(attachments).where(attachments.c.network_interface_id == network_interface_id))
+    network_interfaces.remove(ctx, network_interface_id)
+
+
+def _made(ctx: Context, spec: NewInterface, owner_id: str, status: str) -> str:
     id_ = network_interfaces.create(ctx, replace(spec, requester_id=AMAZON))
     mine = tables.network_interfaces.c.id == id_
     ctx.db.execute(update(tables.network_interfaces).where(mine).values(status="in-use"))
     row = {
         "id": new_id("ela-attach"),
         "network_interface_id": id_,
-        "appliance_id": appliance_id,
+        "appliance_id": owner_id,
         "device_index": _DEVICE_INDEX,
-        "status": "attaching",
+        "status": status,
         "attach_time": ctx.now,
     }
     with allocation.judged():
         ctx.db.execute(insert(attachments), row)
-    ctx.note("network_interface", id_)
-    ctx.settle(id_)
     return id_
 
 

@@ -63,6 +63,9 @@ RESOURCES: dict[str, Resource] = dict(
         _resource("i", "instance", tables.instances),
         _resource("key", "key-pair", tables.key_pairs),
         _resource("fl", "vpc-flow-log", tables.flow_logs),
+        _resource("vpce", "vpc-endpoint", tables.vpc_endpoints),
+        _resource("nip", "network-insights-path", tables.network_insights_paths),
+        _resource("nia", "network-insights-analysis", tables.network_insights_analyses),
     )
 )
 

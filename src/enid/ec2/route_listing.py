@@ -34,7 +34,8 @@ from enid.store.tables import (
 LOCAL = "local"
 INTERNET_GATEWAY, VPN_GATEWAY, NETWORK_INTERFACE = "internet_gateway", "vpn_gateway", "network_interface"
 EGRESS_ONLY_INTERNET_GATEWAY, NAT_GATEWAY = "egress_only_internet_gateway", "nat_gateway"
-GATEWAYS = (LOCAL, INTERNET_GATEWAY, VPN_GATEWAY)
+VPC_ENDPOINT = "vpc_endpoint"
+GATEWAYS = (LOCAL, INTERNET_GATEWAY, VPN_GATEWAY, VPC_ENDPOINT)
 _PROPAGATED = "EnableVgwRoutePropagation"
 
 
@@ -68,6 +69,7 @@ def _stored() -> Select[Any]:
             _is_attached(nat_gateways, nat_gateways.c.state.in_(("pending", "available"))),
         ),
         and_(routes.c.target_kind == NETWORK_INTERFACE, attached),
+        routes.c.target_kind == VPC_ENDPOINT,  # goes with its endpoint
     )
     return (
         _relation(
@@ -144,6 +146,8 @@ _MEMBERS = {EGRESS_ONLY_INTERNET_GATEWAY: "EgressOnlyInternetGatewayId", NAT_GAT
 def shown(row: Row[Any]) -> Result:
     """A listed route as a member of a route table's ``Routes``."""
     member = "DestinationIpv6CidrBlock" if ":" in row.destination else "DestinationCidrBlock"
+    if row.destination.startswith("pl-"):
+        member = "DestinationPrefixListId"
     target = {_MEMBERS.get(row.target_kind, "GatewayId"): row.target_id}
     if row.target_kind == NETWORK_INTERFACE:
         target = {

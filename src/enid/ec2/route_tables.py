@@ -161,7 +161,7 @@ def _target_filter(*kinds: str) -> filters.Condition:
     return _route_filter(filters.text(_ROUTES.target_id), _ROUTES.target_kind.in_(kinds))
 
 
-_IS_IPV6 = _ROUTES.destination.contains(":")
+_IS_IPV6, _IS_LIST = _ROUTES.destination.contains(":"), _ROUTES.destination.startswith("pl-")
 _FILTERS = {
     "association.gateway-id": _association_filter(filters.text(_ASSOCIATIONS.gateway_id)),
     "association.main": _association_filter(filters.boolean(_ASSOCIATIONS.main)),
@@ -170,7 +170,8 @@ _FILTERS = {
     "association.subnet-id": _association_filter(filters.text(_ASSOCIATIONS.subnet_id)),
     "owner-id": filters.text(route_tables.c.account_id),
     "route-table-id": filters.text(route_tables.c.id),
-    "route.destination-cidr-block": _route_filter(filters.text(_ROUTES.destination), ~_IS_IPV6),
+    "route.destination-cidr-block": _route_filter(filters.text(_ROUTES.destination), ~_IS_IPV6, ~_IS_LIST),
+    "route.destination-prefix-list-id": _route_filter(filters.text(_ROUTES.destination), _IS_LIST),
     "route.destination-ipv6-cidr-block": _route_filter(filters.text(_ROUTES.destination), _IS_IPV6),
     "route.egress-only-internet-gateway-id": _target_filter(route_listing.EGRESS_ONLY_INTERNET_GATEWAY),
     "route.gateway-id": _target_filter(*route_listing.GATEWAYS),
@@ -182,7 +183,6 @@ _FILTERS = {
     "vpc-id": filters.text(route_tables.c.vpc_id),
     **dict.fromkeys(
         (
-            "route.destination-prefix-list-id",
             "route.transit-gateway-id",
             "route.vpc-peering-connection-id",
         ),

@@ -10,17 +10,16 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.sql.dml import Delete, Update
 
-from enid.ec2 import cidr, quotas, route_targets, vpc_cidr_blocks
+from enid.ec2 import cidr, route_destinations, route_quota, route_targets, vpc_cidr_blocks
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.errors import (
     AwsError,
-    invalid_parameter_combination,
     invalid_parameter_value,
-    missing_parameter,
     unsupported,
 )
 from enid.ec2.registry import operation
 from enid.ec2.resources import fetch
+from enid.ec2.route_destinations import Destination
 from enid.ec2.route_listing import EGRESS_ONLY_INTERNET_GATEWAY, NAT_GATEWAY, NETWORK_INTERFACE, VPN_GATEWAY
 from enid.store.tables import route_propagations, routes
 
@@ -33,22 +32,10 @@ def note_tables_towards(ctx: Context, *gateway_ids: str) -> None:
         ctx.note("route_table", id_)
 
 
-def _destination(params: Params) -> cidr.Network:
-    given = [params[name] for name in ("DestinationCidrBlock", "DestinationIpv6CidrBlock") if params.get(name)]
-    if params.get("DestinationPrefixListId"):
-        raise unsupported("A route's destination can be an IPv4 or IPv6 block, not a prefix list.")
-    if not given:
-        raise missing_parameter("destinationCidrBlock or destinationIpv6CidrBlock")
-    if len(given) > 1:
-        raise invalid_parameter_combination("Only one destination may be specified for a route.")
-    if params.get("DestinationCidrBlock"):
-        return cidr.ipv4(given[0], "destinationCidrBlock")
-    return cidr.ipv6(given[0], "destinationIpv6CidrBlock")
-
-
-def _check(ctx: Context, table: Any, destination: cidr.Network, target: route_targets.Target) -> None:
+def _check(ctx: Context, table: Any, destination: Destination, target: route_targets.Target) -> None:
     """What may not be: a way around the local routes, and what a gateway does not carry."""
-    if cidr.within(destination, vpc_cidr_blocks.networks(ctx, table.vpc_id)):
+    local = vpc_cidr_blocks.networks(ctx, table.vpc_id)
+    if any(cidr.within(block, local) for block in destination.blocks):
         if target.kind == NETWORK_INTERFACE:
             raise unsupported(f"Within the VPC packets always go their direct way; {destination} cannot be routed.")
         raise invalid_parameter_value(
@@ -63,10 +50,14 @@ def _check(ctx: Context, table: Any, destination: cidr.Network, target: route_ta
         raise unsupported(f"NAT gateway {target.id} does not carry IPv6: NAT64 is not there.")
 
 
+def _is_local(ctx: Context, table: Any, destination: Destination) -> bool:
+    return destination.text in map(str, vpc_cidr_blocks.networks(ctx, table.vpc_id))
+
+
 @operation("CreateRoute")
 def create_route(ctx: Context, params: Params) -> Result:
     """Making a route again that is there already, to the same target, succeeds, as it does at AWS."""
-    table, destination = fetch(ctx, "rtb", params["RouteTableId"]), _destination(params)
+    table, destination = fetch(ctx, "rtb", params["RouteTableId"]), route_destinations.parse(ctx, params)
     target = route_targets.resolve(ctx, params, table)
     _check(ctx, table, destination, target)
     existing = ctx.db.execute(_where(select(routes), table.id, destination)).one_or_none()
@@ -74,20 +65,12 @@ def create_route(ctx: Context, params: Params) -> Result:
         if (existing.target_kind, existing.target_id) == target:
             return {"Return": True}
         raise AwsError("RouteAlreadyExists", f"The route identified by {destination} already exists.")
-    is_ipv6 = routes.c.destination.contains(":")
-    quotas.check(
-        ctx,
-        routes,
-        (routes.c.route_table_id == table.id) & (is_ipv6 if destination.version == 6 else ~is_ipv6),
-        ctx.settings.quotas.routes_per_table,
-        "RouteLimitExceeded",
-        f"The maximum number of routes of {table.id} has been reached.",
-    )
     ctx.db.execute(
         insert(routes).values(
             route_table_id=table.id, destination=str(destination), target_kind=target.kind, target_id=target.id
         )
     )
+    route_quota.check(ctx, [table.id])
     ctx.note("route_table", table.id)
     return {"Return": True}
 
@@ -95,9 +78,9 @@ def create_route(ctx: Context, params: Params) -> Result:
 @operation("ReplaceRoute")
 def replace_route(ctx: Context, params: Params) -> Result:
     """Give a route another target. ``LocalTarget`` only confirms what a local route does anyway."""
-    table, destination = fetch(ctx, "rtb", params["RouteTableId"]), _destination(params)
+    table, destination = fetch(ctx, "rtb", params["RouteTableId"]), route_destinations.parse(ctx, params)
     if params.get("LocalTarget"):
-        if destination in vpc_cidr_blocks.networks(ctx, table.vpc_id):
+        if _is_local(ctx, table, destination):
             return {}
         raise invalid_parameter_value(f"{destination} is not the destination of a local route of {table.id}.")
     target = route_targets.resolve(ctx, params, table)
@@ -109,14 +92,14 @@ def replace_route(ctx: Context, params: Params) -> Result:
 
 @operation("DeleteRoute")
 def delete_route(ctx: Context, params: Params) -> Result:
-    table, destination = fetch(ctx, "rtb", params["RouteTableId"]), _destination(params)
-    if destination in vpc_cidr_blocks.networks(ctx, table.vpc_id):
+    table, destination = fetch(ctx, "rtb", params["RouteTableId"]), route_destinations.parse(ctx, params)
+    if _is_local(ctx, table, destination):
         raise invalid_parameter_value(f"cannot remove local route {destination} in route table {table.id}")
     _changed_one(ctx, table.id, destination, delete(routes))
     return {}
 
 
-def _changed_one(ctx: Context, table_id: str, destination: cidr.Network, statement: Update | Delete) -> None:
+def _changed_one(ctx: Context, table_id: str, destination: Destination, statement: Update | Delete) -> None:
     if not ctx.db.execute(_where(statement, table_id, destination)).rowcount:
         raise AwsError(
             "InvalidRoute.NotFound",
@@ -125,7 +108,7 @@ def _changed_one(ctx: Context, table_id: str, destination: cidr.Network, stateme
     ctx.note("route_table", table_id)
 
 
-def _where(statement: Any, table_id: str, destination: cidr.Network) -> Any:
+def _where(statement: Any, table_id: str, destination: Destination) -> Any:
     return statement.where(routes.c.route_table_id == table_id, routes.c.destination == str(destination))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, delete, insert, select, update
 
-from enid.ec2 import filters, permissions, rule_quota, tags
+from enid.ec2 import aws_prefix_lists, filters, permissions, rule_quota, tags
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.describe import describe
 from enid.ec2.errors import (
@@ -73,7 +73,8 @@ def _parsed(ctx: Context, group: Row[Any], given: Sequence[Mapping[str, Any]], *
             raise not_found("sg", name)
     rules = permissions.parse(given, is_egress=is_egress, names=names)
     groups = fetch_all(ctx, "sg", [rule.referenced_group_id for rule in rules if rule.referenced_group_id])
-    fetch_all(ctx, "pl", [rule.prefix_list_id for rule in rules if rule.prefix_list_id])
+    lists = [rule.prefix_list_id for rule in rules if rule.prefix_list_id]
+    fetch_all(ctx, "pl", [id_ for id_ in lists if not aws_prefix_lists.are(id_)])
     foreign = permissions.owners_in(given) - {ctx.account_id}
     if foreign or any(row.vpc_id != group.vpc_id for row in groups.values()):
         raise AwsError("InvalidGroup.NotFound", "You have specified two resources that belong to different networks.")

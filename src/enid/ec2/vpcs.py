@@ -111,7 +111,14 @@ def delete_vpc(ctx: Context, params: Params) -> Result:
     return {}
 
 
-_HOLDING = ("network_interfaces", "subnets", "internet_gateways", "egress_only_internet_gateways", "vpn_gateways")
+_HOLDING = (
+    "network_interfaces",
+    "subnets",
+    "internet_gateways",
+    "egress_only_internet_gateways",
+    "vpn_gateways",
+    "vpc_endpoints",
+)
 _COMPILED: dict[str, Kind] = {"rtb": "route_table", "acl": "network_acl", "sg": "security_group"}
 """What comes and goes with a VPC and has a record of its own: id prefix → journal key."""
 

@@ -48,6 +48,24 @@ def world(db: Connection, host_id: str | None = None) -> dict[RecordKey, Record]
     return {record.key: record for record in _read(db, None, host_id)}
 
 
+def world_of(db: Connection, account_id: str, host_id: str | None = None) -> dict[RecordKey, Record]:
+    """The same, as far as one account has it, and the sites, which are everybody's."""
+    wanted: Wanted = {
+        kind: set(_column(db, table.c.id, table.c.account_id == account_id)) for kind, table in _OWNED.items()
+    }
+    wanted[Kind.SITE] = set(_column(db, t.sites.c.name, true()))
+    return {record.key: record for record in _read(db, wanted, host_id)}
+
+
+_OWNED = {
+    Kind.VPC: t.vpcs,
+    Kind.ROUTE_TABLE: t.route_tables,
+    Kind.NETWORK_ACL: t.network_acls,
+    Kind.SECURITY_GROUP: t.security_groups,
+    Kind.PORT: t.network_interfaces,
+}
+
+
 def records(db: Connection, keys: Collection[Key], host_id: str | None = None) -> dict[RecordKey, Record | None]:
     """The records that the journal's ``keys`` touch; ``None`` where there should be none (any more)."""
     wanted = affected(db, keys)
@@ -69,6 +87,7 @@ def affected(db: Connection, keys: Collection[Key]) -> Wanted:
     if changed["prefix_list"]:
         rules = t.security_group_rules.c
         groups.update(_column(db, rules.group_id, rules.prefix_list_id.in_(changed["prefix_list"])))
+        tables.update(_column(db, t.routes.c.route_table_id, t.routes.c.destination.in_(changed["prefix_list"])))
     if changed["subnet"]:
         interfaces = t.network_interfaces.c
         ports.update(_column(db, interfaces.id, interfaces.subnet_id.in_(changed["subnet"])))
@@ -152,10 +171,12 @@ def _routers(db: Connection, vpcs: set[str] | None, table_ids: set[str] | None) 
     routes = _by(db, t.routes, t.routes.c.route_table_id, table_ids)
     propagations = _by(db, t.route_propagations, t.route_propagations.c.route_table_id, table_ids)
     targets = _targets(db, [row.target_id for group in routes.values() for row in group])
+    lists = {row.destination for group in routes.values() for row in group if row.destination.startswith("pl-")}
+    entries = _entries(db, lists)
     for row in tables:
         owner = routers[row.vpc_id]
         propagates = any(entry.gateway_id == owner.vpn_gateway for entry in propagations[row.id])
-        result.append(compiler.route_table(row.id, owner, routes[row.id], propagates, targets))
+        result.append(compiler.route_table(row.id, owner, routes[row.id], propagates, targets, entries))
     return result
 
 
@@ -245,7 +266,10 @@ def _targets(db: Connection, ids: Sequence[str]) -> dict[str, compiler.RouteTarg
 
 
 def _plugged() -> ColumnElement[bool]:
-    lives = or_(t.attachments.c.appliance_id.is_not(None), t.instances.c.state.in_(LIVE_STATES))
+    appliance = t.attachments.c.appliance_id
+    # Nothing is behind a VPC endpoint: no packet flows there.
+    works = and_(appliance.is_not(None), ~appliance.startswith("vpce-"))
+    lives = or_(works, t.instances.c.state.in_(LIVE_STATES))
     return and_(t.attachments.c.status.in_(("attaching", "attached")), lives)
 
 

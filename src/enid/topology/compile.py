@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Any
 
+from enid.topology.blocks import within
 from enid.topology.records import (
     AclEntry,
     Address,
@@ -82,26 +83,41 @@ def _vpn_link(id_: str, site: str | None, prefixes: Sequence[str]) -> VpnLink:
 
 
 def route_table(
-    id_: str, owner: VpcRows, routes: Iterable[Any], propagates: bool, targets: Mapping[str, RouteTarget]
+    id_: str,
+    owner: VpcRows,
+    routes: Iterable[Any],
+    propagates: bool,
+    targets: Mapping[str, RouteTarget],
+    entries: Callable[[str], Sequence[str]],
 ) -> RouteTable:
     """A route table as the router carries it out.
 
     A route to the VPN gateway becomes one route per prefix behind its connections; propagated routes come in where no
-    static or local route has their destination; a target that is gone leaves a blackhole.
+    static or local route has their destination; a target that is gone leaves a blackhole. A route to a prefix list
+    becomes one per block of it that is not local; where routes meet, one to a block itself has the last word.
+
+    :param entries: the CIDR blocks of a prefix list's newest version.
     """
+    local = tuple(map(ip_network, owner.blocks))
     result: dict[Network, Route] = {}
     if propagates and owner.vpn_gateway:
-        local = set(map(ip_network, owner.blocks))
         for connection, _site, prefixes in owner.connections:
             for prefix in map(ip_network, prefixes):
                 if prefix not in local:
                     result[prefix] = Route(prefix, TargetKind.VPN, connection)
-    for row in routes:
-        destination = ip_network(row.destination)
-        for route in _routes(destination, row.target_kind, row.target_id, owner, targets):
-            result[route.destination] = route
+    for row in sorted(routes, key=lambda row: (not _is_list(row), str(row.destination))):
+        blocks = entries(row.destination) if _is_list(row) else [row.destination]
+        for destination in map(ip_network, blocks):
+            if _is_list(row) and within(destination, local):
+                continue
+            for route in _routes(destination, row.target_kind, row.target_id, owner, targets):
+                result[route.destination] = route
     ordered = sorted(result.values(), key=lambda route: _order(route.destination))
     return RouteTable(id_, owner.id, tuple(ordered))
+
+
+def _is_list(row: Any) -> bool:
+    return str(row.destination).startswith("pl-")
 
 
 def _routes(

@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_network
+from typing import Any
 
 from enid.topology import network_acls, services
 from enid.topology.blocks import ANYWHERE, covered, exactly, is_private, show, within
@@ -24,6 +25,7 @@ from enid.topology.network_acls import EGRESS, INGRESS
 from enid.topology.places import NotAttached, Place, Traffic, UnknownPlace, place, ports, sites
 from enid.topology.places import traffic as parse_traffic
 from enid.topology.records import (
+    AclEntry,
     Address,
     Kind,
     Network,
@@ -31,6 +33,7 @@ from enid.topology.records import (
     Port,
     Route,
     RouteTable,
+    Rule,
     SecurityGroup,
     Site,
     TargetKind,
@@ -87,6 +90,14 @@ class Part(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Packet:
+    """Who writes to whom, as the addresses are at some point of the way."""
+
+    src: Network
+    dst: Network
+
+
+@dataclass(frozen=True, slots=True)
 class Hop:
     """What one component decided."""
 
@@ -94,6 +105,16 @@ class Hop:
     id: str
     says: str
     passed: bool = True
+    by: Rule | AclEntry | Route | Network | None = None
+    """What of the component decided; a block is that of a local route. ``None``: no single thing, or nothing at all."""
+    port: str = ""
+    """The interface it decided about: of security groups and network ACLs, eni-…"""
+    direction: str = ""
+    """The same: ``ingress`` or ``egress``."""
+    packet: Packet | None = None
+    """What the component sends on, or would have."""
+    reply: bool = False
+    """It is the answer that is spoken of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +161,17 @@ class _Path:
 
     def __post_init__(self) -> None:
         self.hops: list[Hop] = []
+        self.packet: Packet | None = None
+        """As it is now; translations change it."""
         self.borders: list[tuple[Port, str, Network]] = []
         """Of subnets, crossed so far: whose subnet, in which direction, and the far end."""
 
-    def passes(self, part: Part, id_: str, says: str) -> None:
-        self.hops.append(Hop(part, id_, says))
+    def passes(self, part: Part, id_: str, says: str, **decided: Any) -> None:
+        """``decided``: further members of the :class:`Hop`."""
+        self.hops.append(Hop(part, id_, says, **{"packet": self.packet, **decided}))
 
-    def blocked(self, reason: Reason, part: Part, id_: str, says: str) -> _Blocked:
-        self.hops.append(Hop(part, id_, says, passed=False))
+    def blocked(self, reason: Reason, part: Part, id_: str, says: str, **decided: Any) -> _Blocked:
+        self.passes(part, id_, says, passed=False, **decided)
         return _Blocked(reason, self.hops[-1])
 
     # --- setting out --------------------------------------------------------------------------------------------------
@@ -162,6 +186,7 @@ class _Path:
                 self.leave_site(site, start.address, dst, end)
             case None:
                 src = exactly(start.address) if start.address else ANYWHERE[dst.version]
+                self.packet = Packet(src, dst)
                 self.passes(Part.INTERNET, "", f"{show(src)} sends {self.traffic} to {show(dst)}")
                 self.internet(src, dst)
         self.reply()
@@ -211,6 +236,7 @@ class _Path:
 
     def leave(self, port: Port, src: Network, dst: Network, seen: tuple[str, ...]) -> None:
         """Out of an interface and wherever its subnet's route table leads."""
+        self.packet = Packet(src, dst)
         own = {exactly(address) for one in ports(self.world) if _same_guest(one, port) for address in one.addresses}
         if dst in own:
             self.passes(Part.INSTANCE, port.instance_id, f"{show(dst)} is its own address: the packet stays inside")
@@ -241,7 +267,8 @@ class _Path:
     def route(self, port: Port, src: Network, dst: Network, seen: tuple[str, ...]) -> None:
         vpc, table = self.vpc(port.vpc_id), port.route_table_id
         if within(dst, vpc.blocks):
-            self.passes(Part.ROUTE_TABLE, table, f"{show(dst)} is local to {vpc.id}")
+            block = next(block for block in vpc.blocks if within(dst, (block,)))
+            self.passes(Part.ROUTE_TABLE, table, f"{show(dst)} is local to {vpc.id}", by=block)
             far = self.local(vpc, dst)
             self.cross(port, far, src, dst)
             self.receive(far, src, dst)
@@ -251,8 +278,8 @@ class _Path:
             raise self.blocked(Reason.NO_ROUTE, Part.ROUTE_TABLE, table, f"{table} has no route to {show(dst)}")
         if found.kind is TargetKind.BLACKHOLE:
             says = f"the route {found.destination} of {table} is a blackhole: its target is gone or not attached"
-            raise self.blocked(Reason.BLACKHOLE, Part.ROUTE_TABLE, table, says)
-        self.passes(Part.ROUTE_TABLE, table, f"{found.destination} leads to {_target(found)}")
+            raise self.blocked(Reason.BLACKHOLE, Part.ROUTE_TABLE, table, says, by=found)
+        self.passes(Part.ROUTE_TABLE, table, f"{found.destination} leads to {_target(found)}", by=found)
         match found.kind:
             case TargetKind.INTERNET:
                 self.border(port, EGRESS, dst)
@@ -272,10 +299,10 @@ class _Path:
         middle = self.world.get((Kind.PORT, found.target))
         if not isinstance(middle, Port):
             says = f"the route {found.destination} of {table} is a blackhole: {found.target} is not attached"
-            raise self.blocked(Reason.BLACKHOLE, Part.ROUTE_TABLE, table, says)
+            raise self.blocked(Reason.BLACKHOLE, Part.ROUTE_TABLE, table, says, by=found)
         if middle.id in seen:
             says = f"the route {found.destination} of {table} leads back to {middle.id}, where the packet came from"
-            raise self.blocked(Reason.LOOP, Part.ROUTE_TABLE, table, says)
+            raise self.blocked(Reason.LOOP, Part.ROUTE_TABLE, table, says, by=found)
         self.cross(port, middle, src, dst)
         self.admit(middle, src, dst)
         own = self.source(middle, None, dst)
@@ -305,23 +332,32 @@ class _Path:
         if not port.gated:
             return
         inward = direction == INGRESS
-        allowing = [group for group in self.groups(port) if self.allows(group, port.vpc_id, inward, peer)]
         names, way = ", ".join(port.groups), "from" if inward else "to"
-        if allowing:
-            says = f"{direction} of {port.id}: {allowing[0].id} allows {self.traffic} {way} {show(peer)}"
-            self.passes(Part.SECURITY_GROUPS, allowing[0].id, says)
-            return
+        for group in self.groups(port):
+            rule = self.allowing(group, port.vpc_id, inward, peer)
+            if rule is not None:
+                says = f"{direction} of {port.id}: {group.id} allows {self.traffic} {way} {show(peer)}"
+                self.passes(Part.SECURITY_GROUPS, group.id, says, by=rule, port=port.id, direction=direction)
+                return
         says = f"{direction} of {port.id}: no rule of {names or 'its groups'} allows {self.traffic} {way} {show(peer)}"
-        raise self.blocked(Reason.INGRESS if inward else Reason.EGRESS, Part.SECURITY_GROUPS, names, says)
+        reason = Reason.INGRESS if inward else Reason.EGRESS
+        raise self.blocked(reason, Part.SECURITY_GROUPS, names, says, port=port.id, direction=direction)
 
-    def allows(self, group: SecurityGroup, vpc_id: str, inward: bool, peer: Network) -> bool:
-        """Rules may cover the peer together: 0.0.0.0/1 and 128.0.0.0/1 let in everybody."""
+    def allowing(self, group: SecurityGroup, vpc_id: str, inward: bool, peer: Network) -> Rule | None:
+        """The rule that lets the peer pass. Rules may cover it together, 0.0.0.0/1 and 128.0.0.0/1 let in everybody:
+        then one of them."""
         speaking = [rule for rule in (group.ingress if inward else group.egress) if self.traffic.allowed_by(rule)]
-        if covered(peer, [ip_network(rule.cidr) for rule in speaking if rule.cidr]):
-            return True
-        referenced = {rule.group for rule in speaking if rule.group}
-        members = (port for port in ports(self.world) if port.vpc_id == vpc_id and referenced & set(port.groups))
-        return any(_is_mine(member, peer) for member in members)
+        blocks = {ip_network(rule.cidr): rule for rule in speaking if rule.cidr}
+        if covered(peer, blocks):
+            return next(
+                rule for block, rule in blocks.items() if block.version == peer.version and block.overlaps(peer)
+            )
+        referenced = {rule.group: rule for rule in speaking if rule.group}
+        for member in ports(self.world):
+            if member.vpc_id == vpc_id and _is_mine(member, peer):
+                for id_ in referenced.keys() & set(member.groups):
+                    return referenced[id_]
+        return None
 
     # --- the borders of subnets ---------------------------------------------------------------------------------------
 
@@ -348,15 +384,18 @@ class _Path:
         if acl is None or not acl.restricts(direction):
             return
         inward, what = direction == INGRESS, "its reply " if so_far else ""
-        found = network_acls.judge(network_acls.entries(acl, direction), traffic, peer)
+        entries = network_acls.entries(acl, direction)
+        found = network_acls.judge(entries, traffic, peer)
         about = f"{what}{traffic} {'from' if inward else 'to'} {show(peer)}"
         where = f"{direction} of {port.subnet.id}: {found.rule} of {acl.id}"
+        entry = next((entry for entry in entries if entry.number == found.number), None)
+        decided = {"by": entry, "port": port.id, "direction": direction, "reply": bool(so_far)}
         if found.allows:
-            self.passes(Part.NETWORK_ACL, acl.id, f"{where} allows {about}")
+            self.passes(Part.NETWORK_ACL, acl.id, f"{where} allows {about}", **decided)
             return
         reason = Reason.ACL_INGRESS if inward else Reason.ACL_EGRESS
         some = "some of " if traffic.last > traffic.number or peer.num_addresses > 1 else ""
-        raise self.blocked(reason, Part.NETWORK_ACL, acl.id, f"{so_far}{where} denies {some}{about}")
+        raise self.blocked(reason, Part.NETWORK_ACL, acl.id, f"{so_far}{where} denies {some}{about}", **decided)
 
     # --- outside ------------------------------------------------------------------------------------------------------
 
@@ -370,6 +409,8 @@ class _Path:
             return src
         for inside, outside in port.public:
             if exactly(inside) == src:
+                if self.packet:
+                    self.packet = Packet(exactly(outside), self.packet.dst)
                 self.passes(Part.INTERNET_GATEWAY, vpc.id, f"{show(src)} goes out as {outside}")
                 return exactly(outside)
         says = f"{show(src)} of {port.id} has no public address, so the internet gateway drops the packet"
@@ -396,6 +437,7 @@ class _Path:
         if not vpc.internet:
             says = f"{vpc.id} of {port.id} has no internet gateway attached"
             raise self.blocked(Reason.NO_INTERNET_GATEWAY, Part.INTERNET_GATEWAY, vpc.id, says)
+        self.packet = Packet(src, inside)
         self.passes(Part.INTERNET_GATEWAY, vpc.id, f"{show(dst)} is {show(inside)} inside")
         self.border(port, INGRESS, src)
         self.receive(port, src, inside)
@@ -428,10 +470,12 @@ class _Path:
         )
         if not joined:
             src = exactly(given if given and not is_private(exactly(given)) else site.public_ip)
+            self.packet = Packet(src, dst)
             self.passes(Part.SITE, site.id, f"{show(src)} sends {self.traffic} to {show(dst)}")
             self.internet(src, dst)
             return
         src = exactly(given or site.host_ip or site.public_ip)
+        self.packet = Packet(src, dst)
         self.passes(Part.SITE, site.id, f"{show(src)} sends {self.traffic} to {show(dst)}")
         vpc_id, link_id = joined[0]
         self.passes(Part.VPN, link_id, f"carries it to {vpc_id}")
@@ -445,11 +489,12 @@ class _Path:
     def way_back(self, port: Port, src: Network, back: Route | None, returns: bool) -> None:
         table = port.route_table_id
         leads = f"leads to {_target(back)}" if back else "is missing"
+        decided = {"by": back, "reply": True}
         if returns:
-            self.passes(Part.ROUTE_TABLE, table, f"the reply's way back to {show(src)} {leads}")
+            self.passes(Part.ROUTE_TABLE, table, f"the reply's way back to {show(src)} {leads}", **decided)
             return
         says = f"the request arrives, but {port.id} cannot answer: in {table} the route to {show(src)} {leads}"
-        raise self.blocked(Reason.NO_WAY_BACK, Part.ROUTE_TABLE, table, says)
+        raise self.blocked(Reason.NO_WAY_BACK, Part.ROUTE_TABLE, table, says, **decided)
 
     # --- looking records up -------------------------------------------------------------------------------------------
 

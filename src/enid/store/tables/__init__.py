@@ -22,6 +22,7 @@ from enid.store.tables.gateways import (
 )
 from enid.store.tables.instances import instances, key_pairs
 from enid.store.tables.network_acls import network_acl_associations, network_acl_entries, network_acls
+from enid.store.tables.network_insights import network_insights_analyses, network_insights_paths
 from enid.store.tables.network_interfaces import (
     address_transfers,
     attachments,
@@ -36,6 +37,7 @@ from enid.store.tables.route_tables import route_propagations, route_table_assoc
 from enid.store.tables.security_groups import prefix_list_entries, prefix_lists, security_group_rules, security_groups
 from enid.store.tables.sites import sites
 from enid.store.tables.tags import tags
+from enid.store.tables.vpc_endpoints import vpc_endpoints
 from enid.store.tables.vpcs import subnet_cidr_reservations, subnets, vpc_cidr_blocks, vpcs
 
 __all__ = [
@@ -60,6 +62,8 @@ __all__ = [
     "network_acl_associations",
     "network_acl_entries",
     "network_acls",
+    "network_insights_analyses",
+    "network_insights_paths",
     "network_interface_groups",
     "network_interface_permissions",
     "network_interfaces",
@@ -78,6 +82,7 @@ __all__ = [
     "subnets",
     "tags",
     "vpc_cidr_blocks",
+    "vpc_endpoints",
     "vpcs",
     "vpn_connection_routes",
     "vpn_connections",
