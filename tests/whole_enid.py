@@ -93,6 +93,7 @@ class Enid:
             "ENID_STATE_DIR": str(self.settings.state_dir),
             "ENID_RUN_DIR": str(self.settings.run_dir),
             "ENID_DATABASE_URL": self.settings.database_url,
+            "ENID_PORT": str(self.settings.port),
         }
         return subprocess.Popen(
             [*ENID, *arguments], env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options

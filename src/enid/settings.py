@@ -13,6 +13,9 @@ from typing import Literal
 from pydantic import BaseModel, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+PROCESSES = ("services", "api", "agent", "flow-logs")
+"""What the supervisor keeps running."""
+
 
 class Quotas(BaseModel):
     """AWS's published default quotas (per account and region unless said otherwise)."""
@@ -97,6 +100,8 @@ class Settings(BaseSettings):
     rootless: bool = False
     accelerator: Literal["auto", "off"] = "auto"
     """Established flows between two interfaces of a VPC are short-cut by an eBPF program where the kernel allows it."""
+    metrics: bool = True
+    """``GET /metrics`` answers, unsigned, with numbers about calls and packets: see ``docs/metrics.md``."""
     quotas: Quotas = Quotas()
     simulate: Simulation = Simulation()
 
@@ -144,3 +149,12 @@ class Settings(BaseSettings):
     def api_socket(self) -> Path:
         """Unix datagram socket the API listens on; one byte means: the agent wrote status back."""
         return self.run_dir / "api" / "api.sock"
+
+    @property
+    def agent_metrics(self) -> Path:
+        """What the agent writes now and then, and the API shows."""
+        return self.run_dir / "agent.prom"
+
+    def restarts(self, role: str) -> Path:
+        """Holds how often the supervisor has started one of :data:`PROCESSES` again."""
+        return self.run_dir / f"{role}.restarts"

@@ -14,12 +14,17 @@ from typing import Any
 import pytest
 import typer
 from botocore import xform_name
+from prometheus_client.parser import text_string_to_metric_families
 
 import enid.ec2.catalogue  # noqa: F401  registers the operations
 from enid.cli.app import app
 from enid.ec2.registry import OPERATIONS
+from enid.fabric.linux.ruleset import DROPS
+from enid.reconcile import metrics as agent_metrics
 from enid.scenarios.lab import free_port
 from enid.settings import Settings
+from enid.store.database import Database
+from enid.wire import metrics as wire_metrics
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -95,6 +100,19 @@ def test_every_documented_setting_exists() -> None:
         for name in re.findall(r"\bENID_([A-Z_]+)", page.read_text()):
             field = name.split("__")[0].rstrip("_").lower()
             assert field in Settings.model_fields, f"{page.name}: ENID_{name}"
+
+
+def test_the_documented_metrics_are_those_of_the_code(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/enid.db")
+    api = wire_metrics.Metrics(Settings(run_dir=tmp_path), database)
+    agent = agent_metrics.Metrics()
+    report = agent_metrics.Report(agent, tmp_path / "agent.prom", lambda: agent_metrics.Holdings(0, 0, 0), dict)
+    report.write_if_due()
+    there = {(family.name, family.type) for family in text_string_to_metric_families(api.page().decode())}
+    text = (ROOT / "docs/metrics.md").read_text()
+    assert set(re.findall(r"^\| `(\w+)` \| (histogram|counter|gauge) \|", text, re.MULTILINE)) == there
+    assert set(re.findall(r"^\| `(\w+)` \| [^|]+ \|$", text, re.MULTILINE)) == set(DROPS)
+    database.close()
 
 
 def test_links_lead_somewhere() -> None:

@@ -54,7 +54,7 @@ def commits(store: Database, work: Callable[[], object]) -> int:
 
 def together(store: Database, *calls: Callable[[Connection], None]) -> list[Future[None]]:
     """Run these in this order, the first waiting inside its transaction until all others queue."""
-    queue = store._writers
+    queue = store.writers
     first_is_in = threading.Event()
 
     def run(number: int, call: Callable[[Connection], None]) -> None:

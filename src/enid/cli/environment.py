@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shlex
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from enid.cli import show
 from enid.cli.session import Problem, settings_of, store
+
+if TYPE_CHECKING:
+    from enid.settings import Settings
 
 
 class Shell(StrEnum):
@@ -29,9 +32,7 @@ def env(
 ) -> None:
     """Print what to set for AWS tools: eval "$(enid env)"."""
     settings = settings_of(context)
-    address = f"[{settings.listen}]" if ":" in settings.listen else settings.listen
-    address = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(address, address)
-    endpoint = f"http://{address}:{settings.port}"
+    endpoint = endpoint_of(settings)
     key, secret = _key(context, account)
     variables = {
         "AWS_ENDPOINT_URL_EC2": endpoint,
@@ -46,6 +47,13 @@ def env(
     for name, value in variables.items():
         quoted = shlex.quote(value)
         typer.echo(f"set -gx {name} {quoted};" if shell is Shell.FISH else f"export {name}={quoted}")
+
+
+def endpoint_of(settings: Settings) -> str:
+    """The URL at which a client on this host finds the API."""
+    address = f"[{settings.listen}]" if ":" in settings.listen else settings.listen
+    address = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(address, address)
+    return f"http://{address}:{settings.port}"
 
 
 def _key(context: typer.Context, account: str | None) -> tuple[str, str]:

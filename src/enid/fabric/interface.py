@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from enid.netlink.socket import RouteSocket
@@ -28,6 +29,16 @@ Failures = Mapping[RecordKey, str]
 """Keys that could not be carried out, each with the reason; everything else was."""
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a VPC's data plane has refused so far, and what it carries."""
+
+    drops: Mapping[str, int]
+    """Packets, by reason."""
+    flows: int
+    """Tracked now."""
+
+
 class Fabric(Protocol):
     """A driver. Every method may be called again after any failure: the fabric converges, it does not replay."""
 
@@ -45,6 +56,10 @@ class Fabric(Protocol):
 
     def tidy(self) -> bool:
         """Do some deferred work (deleting devices nobody uses); true while more is left."""
+        ...
+
+    def loads(self) -> Mapping[str, Load]:
+        """By VPC. Costs some questions to the kernel for each: nothing for the path of a change."""
         ...
 
     def close(self) -> None:

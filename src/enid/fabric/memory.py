@@ -6,10 +6,10 @@ a fabric.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from enid.fabric.interface import Failures
-from enid.topology.records import Change, Port, Record, RecordKey, World
+from enid.fabric.interface import Failures, Load
+from enid.topology.records import Change, Kind, Port, Record, RecordKey, World
 
 
 class MemoryFabric:
@@ -44,6 +44,9 @@ class MemoryFabric:
 
     def tidy(self) -> bool:
         return False
+
+    def loads(self) -> Mapping[str, Load]:
+        return {key[1]: Load({}, 0) for key in self.world if key[0] is Kind.VPC}
 
     def close(self) -> None:
         self.closed = True

@@ -18,6 +18,7 @@ import structlog
 from enid.fabric.linux import LinuxFabric
 from enid.guest.sandboxes import Sandboxes
 from enid.reconcile.handover import Handover
+from enid.reconcile.metrics import Metrics, Report
 from enid.reconcile.reconciler import Reconciler
 from enid.settings import Settings
 from enid.store.database import Database
@@ -33,6 +34,8 @@ and what comes right after a detach is, more often than not, the attach that eve
 TIDY_WITHIN = 5.0
 """Seconds after which deferred work is done even if it is never quiet."""
 PRUNE_EVERY = 60.0
+DOZE = 0.001
+"""Seconds: who slept longer had nothing to do before."""
 
 
 class Agent:
@@ -44,6 +47,7 @@ class Agent:
         self._database = Database(settings.url)
         self._guests = Sandboxes(settings)
         self._fabric = LinuxFabric(settings, self._guests.network)
+        self._metrics = Metrics()
         self._reconciler = Reconciler(
             self._database,
             self._fabric,
@@ -51,8 +55,10 @@ class Agent:
             settings.host_id,
             lambda: wake(settings.api_socket),
             settings.simulate.detach_delay,
+            self._metrics,
         )
         self._handover = Handover(settings.services_socket, services_uid, self._fabric.routers)
+        self._report = Report(self._metrics, settings.agent_metrics, self._reconciler.holdings, self._fabric.loads)
         self._stopping = False
 
     def run(self, ready: Callable[[], None] = lambda: None) -> None:
@@ -72,7 +78,7 @@ class Agent:
         busy = untidy = True
         while not self._stopping:
             patience = 0 if busy else QUIET if untidy else TICK
-            quiet = not selector.select(patience) and patience > 0
+            quiet = not self._sleep(selector, patience) and patience > 0
             _drain(listener)
             busy = self._reconciler.look()
             self._handover.look(self._fabric.changed_routers)
@@ -85,7 +91,17 @@ class Agent:
             if time.monotonic() - pruned > PRUNE_EVERY:
                 self._reconciler.prune()
                 pruned = time.monotonic()
+            if self._settings.metrics and quiet and not busy and not untidy:
+                self._report.write_if_due()
         self._close()
+
+    def _sleep(self, selector: selectors.BaseSelector, patience: float) -> bool:
+        """Until there is news; whether there is. News that was there already came nobody knows when: no awakening."""
+        asleep = time.monotonic()
+        news = bool(selector.select(patience))
+        if news and time.monotonic() - asleep > DOZE:
+            self._metrics.woken()
+        return news
 
     def _stop(self, _number: int, _frame: object) -> None:
         self._stopping = True

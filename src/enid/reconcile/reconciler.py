@@ -23,6 +23,7 @@ from enid.fabric.interface import Fabric
 from enid.guest.interface import Event, Guests
 from enid.reconcile import rows
 from enid.reconcile.lifecycle import Action, decide
+from enid.reconcile.metrics import Holdings, Metrics
 from enid.store import dhcp_options, journal, snapshot, status
 from enid.store.database import Conflict, Database
 from enid.store.journal import Key
@@ -75,6 +76,7 @@ class Reconciler:
         host_id: str,
         written: Callable[[], None],
         detach_delay: float = 0.0,
+        metrics: Metrics | None = None,
     ) -> None:
         """:param written: called after each status write, to wake whoever waits for it.
         :param detach_delay: see :class:`enid.settings.Simulation`."""
@@ -84,6 +86,7 @@ class Reconciler:
         self._host_id = host_id
         self._written = written
         self._detach_delay = detach_delay
+        self._metrics = metrics or Metrics()
         self._detaching: dict[str, float] = {}
         """Attachments that are gone but not said to be yet, and until when."""
         self._seq = 0
@@ -143,6 +146,10 @@ class Reconciler:
             journal.reached(db, self._host_id, self._seq, clock.now())
             status.forget_ended(db, hour_ago)
 
+    def holdings(self) -> Holdings:
+        """What there is now."""
+        return Holdings(len(self._live), sum(map(len, self._ports.values())), len(self._again))
+
     # --- one step -----------------------------------------------------------------------------------------------------
 
     def step(self, keys: Collection[Key]) -> bool:
@@ -151,6 +158,7 @@ class Reconciler:
         The journal is read in one snapshot with the rows: what a call changed together, such as the two network ACLs
         between which a subnet moves, is seen and carried out together.
         """
+        since = self._metrics.looked()
         with self._database.read() as db:
             self._seq, noted = journal.after(db, self._seq)
             keys = [*noted, *keys]
@@ -175,6 +183,7 @@ class Reconciler:
                 if row.state == "pending" or row.health != "ok":
                     outcome.running.append(row.id)
         self._write(outcome)
+        self._metrics.stepped(since, len(noted), len(failures))
         return True
 
     def _begin(self, instances: Iterable[Any], options: Mapping[str, DhcpOptions]) -> list[tuple[Any, Action]]:

@@ -49,7 +49,7 @@ class Database:
             self.engine = create_engine(
                 parsed.set(drivername="postgresql+psycopg"), pool_size=20, isolation_level="SERIALIZABLE"
             )
-        self._writers = Writers(self.engine.connect)
+        self.writers = Writers(self.engine.connect)
         self._idle: list[Connection] = []
 
     def create(self) -> None:
@@ -77,7 +77,7 @@ class Database:
         :raises Conflict: PostgreSQL could not serialize it.
         """
         if self.is_sqlite:
-            with self._writers.transaction() as connection:
+            with self.writers.transaction() as connection:
                 yield connection
             return
         try:
@@ -97,7 +97,7 @@ class Database:
 
     def close(self) -> None:
         """Give every connection back."""
-        self._writers.close()
+        self.writers.close()
         while self._idle:
             self._idle.pop().close()
         self.engine.dispose()

@@ -85,6 +85,10 @@ class Writers:
         """A transaction that was left to those who wait."""
         self._waiting = 0
         self._counting = threading.Lock()
+        self.commits = 0
+        """Transactions that reached the disk."""
+        self.writes = 0
+        """Their members, those that took back their own work among them."""
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -142,5 +146,8 @@ class Writers:
                 self._shared = shared
             else:
                 shared.end()
+                if shared.error is None:
+                    self.commits += 1
+                    self.writes += shared.members
         finally:
             self._turn.release()

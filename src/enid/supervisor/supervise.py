@@ -12,8 +12,9 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from enid.settings import Settings
+from enid.settings import PROCESSES, Settings
 from enid.supervisor.bootstrap import clear_run_dir, prepare
 from enid.supervisor.control import command, environment, running
 from enid.supervisor.privileges import adopt_orphans
@@ -32,6 +33,8 @@ class Child:
     process: subprocess.Popen[bytes]
     started: float = field(default_factory=time.monotonic)
     pause: float = RESTART_PAUSE
+    restarts: int = 0
+    """How many came before it."""
 
 
 class Supervisor:
@@ -97,7 +100,8 @@ class Supervisor:
                 return
         raise RuntimeError(f"the API does not answer on {self._settings.listen}:{self._settings.port}")
 
-    def _spawn(self, role: str, *arguments: str, pass_fds: tuple[int, ...] = ()) -> Child:
+    def _spawn(self, role: str, *arguments: str, pass_fds: tuple[int, ...] = (), restarts: int = 0) -> Child:
+        self._write_number(self._settings.restarts(role), restarts)
         process = subprocess.Popen(
             command(role, *arguments),
             env=environment(self._settings),
@@ -105,16 +109,19 @@ class Supervisor:
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is the supervisor's to handle
         )
-        child = Child(role, process)
+        child = Child(role, process, restarts=restarts)
         self._children[process.pid] = child
         self._write_pid(role, process.pid)
         return child
 
     def _write_pid(self, role: str, pid: int) -> None:
-        """Whole or not at all: others read it at any time."""
-        path = self._settings.run_dir / f"{role}.pid"
-        draft = path.with_suffix(".new")
-        draft.write_text(f"{pid}\n")
+        self._write_number(self._settings.run_dir / f"{role}.pid", pid)
+
+    def _write_number(self, path: Path, number: int) -> None:
+        """Whole or not at all: others read it at any time, the API's user too."""
+        draft = path.with_name(path.name + ".new")
+        draft.write_text(f"{number}\n")
+        draft.chmod(0o644)
         draft.replace(path)
 
     def _wait(self) -> None:
@@ -136,7 +143,7 @@ class Supervisor:
         print(f"enid: the {child.role} ended with {code}; starting it again", file=sys.stderr)
         lived = time.monotonic() - child.started
         time.sleep(child.pause)
-        again = self._spawn(child.role)
+        again = self._spawn(child.role, restarts=child.restarts + 1)
         again.pause = min(child.pause * 2, 5.0) if lived < 5 else RESTART_PAUSE
 
     def _take_down(self) -> None:
@@ -170,7 +177,7 @@ def teardown(settings: Settings) -> None:
 
 def _end_orphans(settings: Settings) -> None:
     """What a supervisor that was killed left running."""
-    for role in ("services", "api", "agent", "flow-logs"):
+    for role in PROCESSES:
         pid = running(settings, role)
         if pid is not None:
             _kill(pid)

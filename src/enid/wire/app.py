@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ from enid.settings import Settings
 from enid.store.database import Database
 from enid.wire.dispatch import Answer, Dispatcher, refuse
 from enid.wire.housekeeping import housekeeping
+from enid.wire.metrics import CONTENT_TYPE, Metrics
 from enid.wire.request import BODY_LIMIT, Request
 from enid.wire.settling import Settling
 
@@ -32,7 +34,7 @@ def create_app(
     operations: Mapping[str, Operation] | None = None,
     strict: bool = False,
 ) -> Starlette:
-    """The API: ``POST /`` and ``GET /``.
+    """The API: ``POST /`` and ``GET /``, and ``GET /metrics`` unless it is switched off.
 
     :param operations: what is supported, by name; all of enid's unless told otherwise
     :param strict: a result that does not fit AWS's model is an internal error instead of being trimmed; for tests
@@ -40,17 +42,30 @@ def create_app(
     dispatcher = Dispatcher(settings, database, _catalogue() if operations is None else operations, strict=strict)
     threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="call")
     settling = Settling(database, settings.api_socket, threads)
+    metrics = Metrics(settings, database)
 
     async def call(http: HttpRequest) -> Response:
-        body = await _body(http)
-        if body is None:
-            return _too_large()
-        request = Request(http.method, http.scope["query_string"], http.scope["headers"], body)
+        with metrics.call() as begun:
+            body = await _body(http)
+            if body is None:
+                answer, close = _too_large(), True  # the rest of the body is not worth reading
+            else:
+                request = Request(http.method, http.scope["query_string"], http.scope["headers"], body)
+                answer, close = await answered(request), False
+            metrics.answered(answer.operation, answer.code, begun)
+            return _response(answer, close=close)
+
+    async def answered(request: Request) -> Answer:
         news = settling.next_news
         answer = await asyncio.get_running_loop().run_in_executor(threads, dispatcher.answer, request)
         if answer.settling:
-            await settling.wait(answer.settling, news, settings.patience)
-        return _response(answer)
+            begun = time.perf_counter()
+            metrics.settled(await settling.wait(answer.settling, news, settings.patience), begun)
+        return answer
+
+    async def show_metrics(_http: HttpRequest) -> Response:
+        page = await asyncio.get_running_loop().run_in_executor(threads, metrics.page)
+        return Response(page, headers={"content-type": CONTENT_TYPE})
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -63,7 +78,10 @@ def create_app(
             settling.close()
             threads.shutdown()
 
-    return Starlette(routes=[Route("/", call, methods=["GET", "POST"])], lifespan=lifespan)
+    routes = [Route("/", call, methods=["GET", "POST"])]
+    if settings.metrics:
+        routes.append(Route("/metrics", show_metrics, methods=["GET"]))
+    return Starlette(routes=routes, lifespan=lifespan)
 
 
 def _catalogue() -> Mapping[str, Operation]:
@@ -86,13 +104,13 @@ async def _body(http: HttpRequest) -> bytes | None:
     return b"".join(parts)
 
 
-def _too_large() -> Response:
+def _too_large() -> Answer:
     message = f"The request's body may have up to {BODY_LIMIT} bytes."
-    return _response(refuse(AwsError("RequestEntityTooLarge", message, 413)), close=True)
+    return refuse(AwsError("RequestEntityTooLarge", message, 413))
 
 
-def _response(answer: Answer, *, close: bool = False) -> Response:
+def _response(answer: Answer, *, close: bool) -> Response:
     headers = {"x-amzn-requestid": answer.request_id}
     if close:
-        headers["connection"] = "close"  # the rest of the body is not worth reading
+        headers["connection"] = "close"
     return Response(answer.body, answer.status, headers, media_type="text/xml;charset=UTF-8")

@@ -41,6 +41,9 @@ _VERSION = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout, sqlite3.OperationalError)
 """The store cannot be reached, is full, or too busy. SQLite's own error comes from a failing COMMIT."""
 
+UNKNOWN = "unknown"
+"""Stands for every operation that is not there: what a client sent is not repeated."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -50,12 +53,17 @@ class Answer:
     body: bytes
     request_id: str
     settling: frozenset[str] = frozenset()
+    operation: str = UNKNOWN
+    """Of those that are there."""
+    code: str = ""
+    """The error's; empty when there is none."""
 
 
-def refuse(error: AwsError, service: str = "ec2", request_id: str = "") -> Answer:
+def refuse(error: AwsError, service: str = "ec2", request_id: str = "", operation: str = UNKNOWN) -> Answer:
     """The answer that says ``error``."""
     request_id = request_id or str(uuid.uuid4())
-    return Answer(error.status, envelope(service, error, request_id).encode(), request_id)
+    body = envelope(service, error, request_id).encode()
+    return Answer(error.status, body, request_id, operation=operation, code=error.code)
 
 
 class _DryRun(Exception):
@@ -92,7 +100,7 @@ class Dispatcher:
             service = claim.service if claim.service in self._services else service
             key = self._authenticate(request, claim)
             body, settling = self._call(self._services[service], key, request, request_id)
-            return Answer(200, body.encode(), request_id, settling)
+            return Answer(200, body.encode(), request_id, settling, self._named(request))
         except AwsError as error:
             refusal = error
         except Conflict:
@@ -103,7 +111,15 @@ class Dispatcher:
         except Exception:
             log.exception("internal error", request_id=request_id)
             refusal = AwsError("InternalError", "An internal error has occurred; enid's log tells more.", 500)
-        return refuse(refusal, service, request_id)
+        return refuse(refusal, service, request_id, self._named(request))
+
+    def _named(self, request: Request) -> str:
+        """The name of the operation that was asked for, whether or not it was allowed."""
+        try:
+            action = request.parameters.get("Action", "")
+        except AwsError:
+            return UNKNOWN
+        return action if action in self._operations else UNKNOWN
 
     def _authenticate(self, request: Request, claim: sigv4.Claim) -> AccessKey:
         key = self._keys.find(claim.access_key_id)

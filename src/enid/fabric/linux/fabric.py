@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from enid.fabric.interface import Failures, GuestPlace, Place
+from enid.fabric.interface import Failures, GuestPlace, Load, Place
 from enid.fabric.linux import names, wires
 from enid.fabric.linux.accelerator import Accelerator, BpfAccelerator, Unavailable
 from enid.fabric.linux.appliances import Appliances
@@ -151,6 +151,9 @@ class LinuxFabric:
         """Packets a VPC's router has dropped, by reason (see :data:`enid.fabric.linux.ruleset.DROPS`)."""
         router = self._routers.get(vpc_id)
         return {} if router is None else router.drops()
+
+    def loads(self) -> Mapping[str, Load]:
+        return {id_: Load(router.drops(), router.flows()) for id_, router in self._routers.items()}
 
     # Namespaces
 

@@ -145,6 +145,10 @@ class Router:
             self._rewrite()
         return self._gates.replaces
 
+    def flows(self) -> int:
+        """How many are tracked."""
+        return conntrack.flows(self.node.netfilter)
+
     def _here(self, port: Port) -> bool:
         return port.host == self._host_id
 
