@@ -51,12 +51,16 @@ class Enid:
         with database.read() as db:
             self.key: Any = db.execute(select(access_keys)).one()
         database.close()
-        self.ec2: Any = boto3.client(
+        self.ec2 = self.client(self.key.id, self.key.secret)
+
+    def client(self, key: str, secret: str) -> Any:
+        """A client that speaks for the key's account."""
+        return boto3.client(
             "ec2",
             endpoint_url=self.endpoint,
             region_name=self.settings.region,
-            aws_access_key_id=self.key.id,
-            aws_secret_access_key=self.key.secret,
+            aws_access_key_id=key,
+            aws_secret_access_key=secret,
             config=Config(retries={"max_attempts": 10, "mode": "standard"}),
         )
 

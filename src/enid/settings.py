@@ -43,6 +43,8 @@ class Quotas(BaseModel):
     vpn_gateways: int = 5
     customer_gateways: int = 50
     vpn_connections_per_gateway: int = 10
+    active_peerings_per_vpc: int = 50
+    outstanding_peerings_per_vpc: int = 25
 
 
 class Simulation(BaseModel):

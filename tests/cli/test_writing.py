@@ -11,6 +11,7 @@ from sqlalchemy import func, insert, select
 from enid.store import journal
 from enid.store import tables as t
 from enid.store.database import Database
+from enid.wire.keys import AccessKeys
 
 
 class TestSites:
@@ -88,3 +89,13 @@ class TestAccounts:
     )
     def test_refusals(self, enid, database, words: tuple[str, ...], code: int) -> None:
         assert enid("account", *words).code == code
+
+    def test_a_removed_key_opens_nothing(self, enid, database: Database) -> None:
+        key = enid("account", "key", "111122223333", "--json").json["id"]
+        keys = AccessKeys(database)
+        assert keys.find(key)
+        assert enid("account", "remove-key", key).code == 0
+        assert AccessKeys(database).find(key) is None
+        (account,) = enid("account", "list", "--json").json
+        assert account["access_keys"] == ["AKIAEXAMPLE"]
+        assert "enid account list" in enid("account", "remove-key", key).err

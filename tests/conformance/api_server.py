@@ -17,7 +17,7 @@ from botocore.config import Config
 from sqlalchemy import insert, select
 
 from enid.settings import Quotas, Settings
-from enid.store import status
+from enid.store import peerings, status
 from enid.store import tables as t
 from enid.store.database import Database
 from enid.store.tables import access_keys, accounts, metadata
@@ -63,6 +63,8 @@ class Api:
             status.running(db, of.get("pending", []))
             status.stopped(db, of.get("stopping", []), "2026-01-01T00:00:00.000Z")
             status.terminated(db, of.get("shutting-down", []), "2026-01-01T00:00:00.000Z")
+            peerings.activated(db, db.execute(select(t.vpc_peering_connections.c.id)).scalars().all())
+            peerings.cut(db, db.execute(select(t.vpc_peering_connections.c.id)).scalars().all())
 
     def dump(self) -> dict[str, list[str]]:
         """Every row of every table, to compare."""

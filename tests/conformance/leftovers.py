@@ -42,4 +42,9 @@ def left_over(enid: Enid) -> dict[str, list[Any]]:
         for instance in reservation["Instances"]
         if instance["State"]["Name"] != "terminated"
     ]
+    found["describe_vpc_peering_connections"] = [
+        peering
+        for peering in enid.ec2.describe_vpc_peering_connections()["VpcPeeringConnections"]
+        if peering["Status"]["Code"] != "deleted"
+    ]
     return {operation: items for operation, items in found.items() if items}

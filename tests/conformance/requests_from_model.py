@@ -18,6 +18,7 @@ from enid.ec2.images import SANDBOX
 Strategy = st.SearchStrategy[Any]
 
 PREFIXES = {
+    "Peering": ("pcx",),
     "Attachment": ("eni-attach",),
     "Allocation": ("eipalloc",),
     "Association": ("rtbassoc", "eipassoc", "vpc-cidr-assoc", "subnet-cidr-assoc"),
@@ -59,7 +60,7 @@ LIKELY = {
 """The same for words; looked at after the ids."""
 
 EXOTIC = re.compile(
-    "TagSpec|Ipam|Outpost|Prefix(es|Count)|Ena|CoIp|Carrier|Egress|LocalGateway|Transit|NatGateway|Peering|CoreNetwork"
+    "TagSpec|Ipam|Outpost|Prefix(es|Count)|Ena|CoIp|Carrier|Egress|LocalGateway|Transit|NatGateway|CoreNetwork"
     "|Endpoint|Customer[A-Z]|Pool|BlockDevice|Launch|Market|Elastic|License|Hibernation|Enclave|Operator|Secondary[IN]"
     "|NextToken|DeviceName|Ramdisk|Kernel|Placement|EvsId|Odb|PublicIpv4"
 )

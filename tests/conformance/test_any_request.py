@@ -138,7 +138,20 @@ def populate(api: Api) -> None:
     ec2.enable_address_transfer(AllocationId=world.elastic(), TransferAccountId="222222222222")
     ec2.create_key_pair(KeyName="key")
     ec2.create_tags(Resources=[instance, free, group], Tags=[{"Key": "Name", "Value": "web"}])
-    world.add_vpc()
+    far, _ = world.add_vpc()
+    peer(api, world, group, far)
+
+
+def peer(api: Api, world: World, group: str, far: str) -> None:
+    """An active connection with a rule over it, and a request."""
+    asked = api.ec2.create_vpc_peering_connection(VpcId=world.vpc, PeerVpcId=far)["VpcPeeringConnection"]
+    api.ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=asked["VpcPeeringConnectionId"])
+    api.agent()
+    pair = {"GroupId": world.group("far", far), "UserId": api.account_id}
+    permission = {"IpProtocol": "udp", "FromPort": 53, "ToPort": 53, "UserIdGroupPairs": [pair]}
+    api.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[permission])
+    third = api.ec2.create_vpc(CidrBlock="10.8.0.0/16")["Vpc"]["VpcId"]
+    api.ec2.create_vpc_peering_connection(VpcId=far, PeerVpcId=third)
 
 
 @pytest.fixture(scope="module")

@@ -108,6 +108,7 @@ def test_build_change_and_take_down(enid: Enid, terraform: Terraform) -> None:
     assert all(f"inet {ip}/" in addresses for ip in ("10.0.1.10", "10.0.1.11", "10.0.2.10", "10.0.2.11"))
     assert set(built["addresses"]) == {"10.0.1.10", "10.0.1.11"}
     assert built["reachable"] is True
+    assert built["peering"] == {"status": "active", "block": "10.9.0.0/16"}
 
     detach_behind_its_back(enid, built["web"]["attachment"])
     change = ("-var=web_ports=[80,443]", '-var=service_addresses=["10.0.1.10","10.0.1.12","10.0.1.13"]')

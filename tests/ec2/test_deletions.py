@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from machines import Machines
+from peers import accept, ask, vpc_of
 from sqlalchemy import func, select
 
 from accounts import Account
@@ -82,6 +83,18 @@ def test_a_nat_gateways_interface_goes_with_the_gateway(call: Account, look: Any
     gateway, interface = made["NatGatewayId"], made["NatGatewayAddresses"][0]["NetworkInterfaceId"]
     assert flat(look(subnet)) == {interface: {gateway: {}}}
     assert [step.operation for step in look(gateway).calls] == ["DeleteNatGateway"]
+
+
+def test_a_vpc_is_held_by_its_peering_connection(call: Account, second_account: Account, look: Any) -> None:
+    mine, theirs = vpc_of(call), vpc_of(second_account, "10.1.0.0/16")
+    connection = ask(call, mine, theirs, second_account)
+    assert flat(look(mine)) == {}
+    assert flat(look(theirs)) == {connection: {}}
+    accept(second_account, connection)
+    for vpc in (mine, theirs):
+        (behind,) = look(vpc).behind
+        assert [step.operation for step in behind.calls] == ["DeleteVpcPeeringConnection"]
+        assert behind.refusal is None
 
 
 def test_an_id_nobody_has(look: Any) -> None:

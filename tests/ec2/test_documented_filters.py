@@ -30,6 +30,7 @@ OPERATIONS = (
     "DescribeSubnets",
     "DescribeVpcEndpointServices",
     "DescribeVpcEndpoints",
+    "DescribeVpcPeeringConnections",
     "DescribeVpcs",
     "DescribeVpnConnections",
     "DescribeVpnGateways",

@@ -281,7 +281,7 @@ def test_a_small_send_buffer_only_splits_the_load(lab: Lab, monkeypatch: pytest.
     """The first part holds the fixed rules and the senders' addresses, which is all that running flows need."""
     lab.apply(vpc(), table(), *(group(f"sg-{number}") for number in range(10)), group())
     lab.apply(*(port(number, groups=(f"sg-{number}", "sg-open")) for number in range(5, 10)))
-    monkeypatch.setattr("enid.netlink.netfilter._ROOM", 12288)
+    monkeypatch.setattr("enid.netlink.netfilter._ROOM", 16384)
     with Probe(lab).running() as probe:
         ear = lab.guest(B).udp(B.addresses[0], 53)
         probe.advance(20)

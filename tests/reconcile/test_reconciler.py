@@ -13,7 +13,7 @@ from enid.fabric.memory import MemoryFabric
 from enid.reconcile.reconciler import Reconciler
 from enid.settings import Settings
 from enid.store.database import Database
-from enid.topology.records import Appliance, Kind, NetworkAcl, Port, RouteTable, TargetKind, Vpc
+from enid.topology.records import Appliance, Kind, NetworkAcl, Port, RouteTable, Rule, TargetKind, Vpc
 
 
 class Host:
@@ -453,3 +453,87 @@ def test_a_flow_log_is_told_to_the_fabric_and_to_no_guest(call: Any, host: Host,
     call("DeleteFlowLogs", FlowLogIds=made["FlowLogIds"])
     assert logged() == set()
     assert host.guests.configured == {}
+
+
+class TestPeering:
+    """``active`` and ``deleted`` are said when both VPCs' routers have followed."""
+
+    def peered(self, call: Any) -> tuple[str, str, str]:
+        one, two = (call("CreateVpc", CidrBlock=f"10.{number}.0.0/16")["Vpc"]["VpcId"] for number in (1, 2))
+        asked = call("CreateVpcPeeringConnection", VpcId=one, PeerVpcId=two)["VpcPeeringConnection"]
+        return one, two, asked["VpcPeeringConnectionId"]
+
+    def state(self, call: Any, id_: str) -> str:
+        (found,) = call("DescribeVpcPeeringConnections", VpcPeeringConnectionIds=[id_])["VpcPeeringConnections"]
+        return str(found["Status"]["Code"])
+
+    def peers(self, host: Host, vpc: str) -> list[str]:
+        record = host.fabric.world[(Kind.VPC, vpc)]
+        assert isinstance(record, Vpc)
+        return [peering.vpc_id for peering in record.peerings]
+
+    def test_from_acceptance_to_deletion(self, host: Host, call: Any) -> None:
+        one, two, id_ = self.peered(call)
+        host.settle()
+        assert self.peers(host, one) == []
+        call("AcceptVpcPeeringConnection", VpcPeeringConnectionId=id_)
+        host.settle()
+        assert self.state(call, id_) == "active"
+        assert (self.peers(host, one), self.peers(host, two)) == ([two], [one])
+        call("DeleteVpcPeeringConnection", VpcPeeringConnectionId=id_)
+        host.settle()
+        assert self.state(call, id_) == "deleted"
+        assert (self.peers(host, one), self.peers(host, two)) == ([], [])
+
+    def test_a_side_that_does_not_follow_is_waited_for(self, host: Host, call: Any) -> None:
+        _, two, id_ = self.peered(call)
+        host.settle()
+        host.fabric.refuse[(Kind.VPC, two)] = "no"
+        call("AcceptVpcPeeringConnection", VpcPeeringConnectionId=id_)
+        host.settle()
+        host.reconciler.retry()
+        assert self.state(call, id_) == "provisioning"
+        host.fabric.refuse.clear()
+        host.reconciler.retry()
+        assert self.state(call, id_) == "active"
+
+    @pytest.mark.parametrize("action", ["Accept", "Delete"])
+    def test_what_was_under_way_when_the_agent_died(self, host: Host, call: Any, action: str) -> None:
+        _, _, id_ = self.peered(call)
+        host.settle()
+        call("AcceptVpcPeeringConnection", VpcPeeringConnectionId=id_)
+        if action == "Delete":
+            host.settle()
+            call("DeleteVpcPeeringConnection", VpcPeeringConnectionId=id_)
+        host.restart()
+        assert self.state(call, id_) == ("active" if action == "Accept" else "deleted")
+
+    def test_groups_routes_and_blocks_follow(self, host: Host, call: Any) -> None:
+        one, two, id_ = self.peered(call)
+        (table,) = call("DescribeRouteTables", Filters=[{"Name": "vpc-id", "Values": [one]}])["RouteTables"]
+        way = {"RouteTableId": table["RouteTableId"], "DestinationCidrBlock": "10.2.0.0/16"}
+        call("CreateRoute", VpcPeeringConnectionId=id_, **way)
+        call("AcceptVpcPeeringConnection", VpcPeeringConnectionId=id_)
+        host.settle()
+        mine, theirs = (
+            call("CreateSecurityGroup", GroupName="g", Description="g", VpcId=vpc)["GroupId"] for vpc in (one, two)
+        )
+        pair = {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": theirs}]}
+        call("AuthorizeSecurityGroupIngress", GroupId=mine, IpPermissions=[pair])
+        call("AssociateVpcCidrBlock", VpcId=two, CidrBlock="10.3.0.0/16")
+        host.settle()
+        world = host.fabric.world
+        rules = [Rule(-1, -1, -1, group=theirs, peering=id_)]
+        assert list(world[(Kind.SECURITY_GROUP, mine)].ingress) == rules  # type: ignore[union-attr]
+        blocks = [str(block) for block in world[(Kind.VPC, one)].peerings[0].blocks]  # type: ignore[union-attr]
+        assert blocks == ["10.2.0.0/16", "10.3.0.0/16"]
+        kinds = [route.kind for route in world[(Kind.ROUTE_TABLE, table["RouteTableId"])].routes]  # type: ignore[union-attr]
+        assert kinds == [TargetKind.PEERING]
+        applied = dict(world)
+        host.restart()
+        assert host.fabric.world == applied, "a resync wants the same"
+        call("DeleteVpcPeeringConnection", VpcPeeringConnectionId=id_)
+        host.settle()
+        assert host.fabric.world[(Kind.SECURITY_GROUP, mine)].ingress == ()  # type: ignore[union-attr]
+        kinds = [route.kind for route in host.fabric.world[(Kind.ROUTE_TABLE, table["RouteTableId"])].routes]  # type: ignore[union-attr]
+        assert kinds == [TargetKind.BLACKHOLE]

@@ -94,6 +94,7 @@ def test_an_interrupted_demo_leaves_nothing_behind(place: Path, moment: str) -> 
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
     ) as process:
         assert process.stdout is not None
         seen = ""

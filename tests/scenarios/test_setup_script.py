@@ -24,7 +24,7 @@ def wanted(name: str) -> set[str]:
         if line.startswith("-r "):
             found |= wanted(line.removeprefix("-r ").removesuffix(".in"))
         elif line:
-            found.add(re.split(r"[\[=<>]", line)[0])
+            found.add(re.split(r"[\[=<> ]", line)[0].replace("_", "-"))
     return found
 
 

@@ -29,7 +29,7 @@ from enid.topology.canvas import HEAVY, Canvas, shorten
 from enid.topology.picture import Labels, Picture, picture
 from enid.topology.picture_dot import dot
 from enid.topology.picture_text import draw
-from enid.topology.records import Vpc, World
+from enid.topology.records import Peering, Route, TargetKind, Vpc, World
 
 NAMES = Labels({"vpc-1": "demo", "i-web": "web-1", "sg-web": "web"}, {"subnet-public": "us-east-1a"})
 
@@ -55,6 +55,14 @@ class TestTheModel:
         stranger = port("eni-x", "i-x", VPC.subnets[0], "rtb-public", "10.0.1.50", vpc="vpc-2")
         drawn = picture(but(DUAL_HOMED, stranger), "vpc-1")
         assert "i-x" not in [machine.id for machine in drawn.machines]
+
+    def test_a_peer_is_called_by_its_name(self) -> None:
+        peered = replace(VPC, peerings=(Peering("pcx-1", "vpc-9", (ip_network("10.9.0.0/16"),)),))
+        way = Route(ip_network("10.9.0.0/16"), TargetKind.PEERING, "pcx-1")
+        drawn = picture(but(DUAL_HOMED, peered, table("rtb-private", way)), "vpc-1", Labels({"vpc-9": "shared"}))
+        assert drawn.target(way) == "peer shared"
+        assert any("10.9.0.0/16 → peer shared" in line for line in text(drawn))
+        assert "peer shared" in dot(drawn)
 
     def test_a_vpc_that_is_not(self) -> None:
         with pytest.raises(KeyError):

@@ -35,7 +35,7 @@ from worlds import (
 
 from enid.topology.places import Place, Traffic, UnknownPlace, traffic
 from enid.topology.reach import Part, Reason, Verdict, reach
-from enid.topology.records import Record, Rule, SecurityGroup, Vpc, VpnLink, World
+from enid.topology.records import Peering, Record, Route, Rule, SecurityGroup, TargetKind, Vpc, VpnLink, World
 
 
 def ask(source: str, destination: str, what: str | Traffic = "tcp/80", of: World = DUAL_HOMED) -> Verdict:
@@ -360,6 +360,71 @@ class TestIsolation:
     def test_an_address_two_vpcs_have_names_no_source(self) -> None:
         with pytest.raises(UnknownPlace, match="ambiguous"):
             ask("10.0.1.10", "i-web", of=but(DUAL_HOMED, *_other_vpc()))
+
+
+def _to_peer(block: str, connection: str = "pcx-1") -> Route:
+    return Route(ip_network(block), TargetKind.PEERING, connection)
+
+
+def _peers(*rules: Rule, back: str = "10.0.0.0/16") -> World:
+    """The dual-homed VPC with a peer, 10.9.0.0/16, and an instance there."""
+    there = subnet("subnet-far", "10.9.1.0/24")
+    far = Vpc("vpc-9", (ip_network("10.9.0.0/16"),), (there,), True, peerings=(Peering("pcx-1", "vpc-1", VPC.blocks),))
+    return but(
+        DUAL_HOMED,
+        replace(VPC, peerings=(Peering("pcx-1", "vpc-9", far.blocks),)),
+        far,
+        table("rtb-private", _to_peer("10.9.0.0/16")),
+        table("rtb-9", _to_peer(back), to_internet(), vpc="vpc-9"),
+        group("sg-9", *(rules or (all_traffic(),)), vpc="vpc-9"),
+        port(
+            "eni-9",
+            "i-9",
+            there,
+            "rtb-9",
+            "10.9.1.9",
+            groups=("sg-9",),
+            vpc="vpc-9",
+            public={"10.9.1.9": "198.18.0.99"},
+        ),
+    )
+
+
+class TestPeering:
+    def test_peers_know_each_other_by_private_addresses(self) -> None:
+        verdict = ask("i-app", "i-9", of=_peers())
+        assert verdict.reachable
+        assert [hop.id for hop in verdict.hops if hop.part is Part.PEERING] == ["pcx-1"]
+        assert why_not("i-app", "10.9.1.9", of=_peers()) is None
+
+    def test_both_sides_need_routes(self) -> None:
+        assert why_not("i-app", "i-9", of=_peers(back="10.0.1.0/24")) is Reason.NO_WAY_BACK
+        assert why_not("i-app", "i-9", of=but(_peers(), table("rtb-private"))) is Reason.NO_ROUTE
+
+    def test_a_connection_that_is_gone_is_a_blackhole(self) -> None:
+        assert why_not("i-app", "10.9.1.9", of=but(_peers(), VPC)) is Reason.BLACKHOLE
+
+    def test_it_leads_no_further(self) -> None:
+        wide = but(_peers(), table("rtb-private", _to_peer("0.0.0.0/0")))
+        assert why_not("i-app", "i-9", of=wide) is None
+        for beyond in ("8.8.8.8", "192.168.0.10", "198.18.0.99"):
+            assert why_not("i-app", beyond, of=wide) is Reason.BEYOND_PEER
+
+    def test_only_ones_own_addresses_may_be_sent(self) -> None:
+        free = replace(APP, source_dest_check=False)
+        verdict = reach(but(_peers(), free), Place(free, ip_address("172.16.0.1")), "10.9.1.9", "tcp/80")
+        assert verdict.reason is Reason.BEYOND_PEER
+
+    def test_a_rule_may_refer_to_a_group_of_the_peer(self) -> None:
+        known = Rule(6, 80, 80, group="sg-app", peering="pcx-1")
+        assert why_not("i-app", "i-9", of=_peers(known)) is None
+        assert why_not("i-app", "i-9", of=_peers(replace(known, group="sg-web"))) is Reason.INGRESS
+        assert why_not("i-app", "i-9", of=_peers(replace(known, peering="pcx-2"))) is Reason.INGRESS
+        prefixed = replace(APP, prefixes=(ip_network("10.0.3.64/28"),))
+        assert why_not("10.0.3.70", "10.9.1.9", of=but(_peers(known), prefixed)) is None
+        out = group("sg-app", egress=(Rule(6, 80, 80, group="sg-9", peering="pcx-1"),))
+        assert why_not("i-app", "i-9", of=but(_peers(), out)) is None
+        assert why_not("i-app", "i-web", of=but(_peers(), out)) is Reason.EGRESS
 
 
 @pytest.mark.parametrize("word", ["", "web", "site/nowhere", "10.0.0", "subnet-1", "10.9.9.9"])

@@ -14,9 +14,11 @@ from worlds import (
     NAT,
     PRIVATE,
     PUBLIC,
+    VPC,
     all_traffic,
     but,
     group,
+    out_only,
     port,
     subnet,
     table,
@@ -26,7 +28,7 @@ from worlds import (
 from enid.topology.network_acls import judge, restricted
 from enid.topology.places import Traffic
 from enid.topology.reach import Part, Reason, Verdict, reach
-from enid.topology.records import AclEntry, NetworkAcl, Vpc, World
+from enid.topology.records import AclEntry, NetworkAcl, Peering, Route, TargetKind, Vpc, World
 from network_acl_cases import ICMP, PORTS, TCP, UDP, Packet, first_match, packets, sides
 
 
@@ -156,6 +158,49 @@ class TestGateways:
         )
         late = ask("eni-web1", "site/corp", "tcp/389", acl(MANAGEMENT.id, ingress=[deny, *ALL]))
         assert late.sentence.startswith("the request arrives, but ingress of subnet-management: rule 1")
+
+    def test_out_through_an_egress_only_gateway(self) -> None:
+        inside = subnet("subnet-6", "2001:db8::/64")
+        of = world(
+            Vpc("vpc-1", inside.blocks, (inside,), internet=False, egress_only=True),
+            group("sg-open", egress=(all_traffic("::/0"),)),
+            table("rtb-6", out_only()),
+            port("eni-near", "i-near", inside, "rtb-6", "2001:db8::5", groups=("sg-open",)),
+        )
+        outward = entry(1, "allow", TCP, "::/0", 443, 443)
+        back = entry(1, "allow", TCP, "::/0", 1024, 65535)
+        open_ = acl(inside.id, egress=[outward], ingress=[back])
+        assert ask("i-near", "2600::1", "tcp/443", open_, of=of).reachable
+        assert ask("i-near", "2600::1", "tcp/80", open_, of=of).reason is Reason.ACL_EGRESS
+        assert ask("i-near", "2600::1", "tcp/443", replace(open_, ingress=()), of=of).reason is Reason.ACL_INGRESS
+
+    def test_over_a_peering_connection_at_both_borders_and_both_ways(self) -> None:
+        there = subnet("subnet-far", "10.9.1.0/24")
+        far = Vpc(
+            "vpc-9", (ip_network("10.9.0.0/16"),), (there,), False, peerings=(Peering("pcx", "vpc-1", VPC.blocks),)
+        )
+        of = but(
+            DUAL_HOMED,
+            *(replace(VPC, peerings=(Peering("pcx", "vpc-9", far.blocks),)), far),
+            table("rtb-private", Route(far.blocks[0], TargetKind.PEERING, "pcx")),
+            table("rtb-9", Route(VPC.blocks[0], TargetKind.PEERING, "pcx"), vpc="vpc-9"),
+            group("sg-9", all_traffic(), vpc="vpc-9"),
+            port("eni-9", "i-9", there, "rtb-9", "10.9.1.9", groups=("sg-9",), vpc="vpc-9"),
+        )
+        to_far, to_near = entry(1, "deny", TCP, "10.9.0.0/16", 80, 80), entry(1, "deny", TCP, "10.0.0.0/16", 80, 80)
+        back_to_near = entry(1, "deny", TCP, "10.0.3.0/24", 1024, 65535)
+        back_from_far = entry(1, "deny", TCP, "10.9.1.9/32", 1024, 65535)
+        cases = [
+            (acl(PRIVATE.id, egress=[to_far, *ALL]), Reason.ACL_EGRESS, "egress of subnet-private"),
+            (acl(there.id, ingress=[to_near, *ALL], vpc="vpc-9"), Reason.ACL_INGRESS, "ingress of subnet-far"),
+            (acl(there.id, egress=[back_to_near, *ALL], vpc="vpc-9"), Reason.ACL_EGRESS, "the request arrives"),
+            (acl(PRIVATE.id, ingress=[back_from_far, *ALL]), Reason.ACL_INGRESS, "the request arrives"),
+        ]
+        assert ask("i-app", "i-9", "tcp/80", of=of).reachable
+        for guard, reason, says in cases:
+            verdict = ask("i-app", "i-9", "tcp/80", guard, of=of)
+            assert verdict.reason is reason
+            assert verdict.sentence.startswith(says)
 
     def test_a_middle_box_is_behind_its_own_subnets_border(self) -> None:
         assert ask("i-app", "internet", "tcp/443", acl(PUBLIC.id)).reachable

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -73,20 +74,20 @@ def test_what_a_client_sends_is_never_shown(endpoint: str, client: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("request_", "operation", "code"),
+    ("signed_now", "operation", "code"),
     [
-        (ec2("DescribeVpcs"), "DescribeVpcs", ""),
-        (ec2("DeleteVpc", VpcId="vpc-1"), "DeleteVpc", "InternalError"),
-        (ec2("DescribeHosts"), UNKNOWN, "UnsupportedOperation"),
-        (ec2("Nonsense"), UNKNOWN, "InvalidAction"),
-        (Request("POST", b"", [], b"Action=DescribeVpcs"), "DescribeVpcs", "MissingAuthenticationToken"),
-        (Request("POST", b"", [], b"Action=DescribeVpcs&Action=x"), UNKNOWN, None),
+        (lambda: ec2("DescribeVpcs"), "DescribeVpcs", ""),
+        (lambda: ec2("DeleteVpc", VpcId="vpc-1"), "DeleteVpc", "InternalError"),
+        (lambda: ec2("DescribeHosts"), UNKNOWN, "UnsupportedOperation"),
+        (lambda: ec2("Nonsense"), UNKNOWN, "InvalidAction"),
+        (lambda: Request("POST", b"", [], b"Action=DescribeVpcs"), "DescribeVpcs", "MissingAuthenticationToken"),
+        (lambda: Request("POST", b"", [], b"Action=DescribeVpcs&Action=x"), UNKNOWN, None),
     ],
 )
 def test_an_answer_says_for_which_operation_it_is(
-    dispatcher: Dispatcher, request_: Request, operation: str, code: str | None
+    dispatcher: Dispatcher, signed_now: Callable[[], Request], operation: str, code: str | None
 ) -> None:
-    answer = dispatcher.answer(request_)
+    answer = dispatcher.answer(signed_now())
     assert answer.operation == operation
     assert code is None or answer.code == code
 

@@ -58,6 +58,21 @@ def key(
     _print_key(made, json)
 
 
+@app.command("remove-key")
+def remove_key(
+    context: typer.Context,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The access key's id, AKIA….", show_default=False)],
+) -> None:
+    """Remove an access key: within a second nobody can use it any more. The account and what it has stay."""
+    from sqlalchemy import delete
+
+    from enid.store.tables import access_keys
+
+    with store(settings_of(context)) as database, database.write() as db:
+        if not db.execute(delete(access_keys).where(access_keys.c.id == key)).rowcount:
+            raise Problem(f"there is no access key {key}: `enid account list` lists them")
+
+
 @app.command("list")
 def list_(context: typer.Context, json: show.AsJson = False) -> None:
     """List accounts and the ids of their keys; the secrets come from `enid env --account ID`."""

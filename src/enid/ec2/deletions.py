@@ -156,9 +156,16 @@ def _table_association(id_: str) -> Any:
     return query.where(route_table_associations.c.id == id_)
 
 
+def _peering(id_: str) -> Any:
+    """Of its two owners, the one who may delete it in every state."""
+    peering = RESOURCES["pcx"].table.c
+    return select(peering.requester_account_id).where(peering.id == id_)
+
+
 _LINKS: dict[str, tuple[Callable[[str], Any], tuple[str, str]]] = {
     "eni-attach": (_attachment, ("DetachNetworkInterface", "AttachmentId")),
     "eipassoc": (_address_association, ("DisassociateAddress", "AssociationId")),
+    "pcx": (_peering, ("DeleteVpcPeeringConnection", "VpcPeeringConnectionId")),
     "rtbassoc": (_table_association, ("DisassociateRouteTable", "AssociationId")),
 }
 """What holds two resources together: how its owner is found, and what ends it."""

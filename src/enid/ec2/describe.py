@@ -41,13 +41,13 @@ def describe(
     table, key = resource.table, resource.id
     wanted = [check_id(prefix, id_) for id_ in dict.fromkeys(params.get(ids, ()))]
     limit = _limit(params, sizes, ids if wanted else "")
-    query = select(table).where(table.c.account_id == ctx.account_id)
+    query = select(table).where(resource.visible(ctx.account_id, ctx.now))
     if condition is not None:
         query = query.where(condition)
     if wanted:
         _require(ctx, prefix, wanted, condition)
         query = query.where(key.in_(wanted))
-    query = query.where(where(params.get("Filters", ()), catalogue, key)).order_by(key)
+    query = query.where(where(params.get("Filters", ()), catalogue, key, ctx.account_id)).order_by(key)
     if token := params.get("NextToken"):
         query = query.where(key > _decode(token))
     rows = list(ctx.db.execute(query if limit is None else query.limit(limit + 1)))
@@ -69,7 +69,7 @@ def slice_page(
 
 def _require(ctx: Context, prefix: str, ids: Sequence[str], condition: ColumnElement[bool] | None) -> None:
     resource = RESOURCES[prefix]
-    query = select(resource.id).where(resource.id.in_(ids), resource.table.c.account_id == ctx.account_id)
+    query = select(resource.id).where(resource.id.in_(ids), resource.visible(ctx.account_id, ctx.now))
     if condition is not None:
         query = query.where(condition)
     found = set(ctx.db.execute(query).scalars())

@@ -93,27 +93,36 @@ def absent(values: Sequence[str]) -> ColumnElement[bool]:
     return false()
 
 
-def where(given: Sequence[Mapping[str, Any]], catalogue: Catalogue, owner: ColumnElement[Any]) -> ColumnElement[bool]:
+def where(
+    given: Sequence[Mapping[str, Any]], catalogue: Catalogue, owner: ColumnElement[Any], account_id: str
+) -> ColumnElement[bool]:
     """The condition for a request's ``Filters``.
 
     :param owner: the resource's id column, for the tag filters.
+    :param account_id: whose tags they look at.
     :raises AwsError: ``InvalidParameterValue`` for an unknown filter, ``FilterLimitExceeded`` for too many values.
     """
     if sum(len(item.get("Values", ())) for item in given) > MAX_VALUES:
         raise AwsError("FilterLimitExceeded", f"The maximum number of filter values is {MAX_VALUES}.")
-    return and_(*(_one(item, catalogue, owner) for item in given)) if given else and_(True)
+    return (
+        and_(*(_one(item, catalogue, owner, tags.c.account_id == account_id) for item in given))
+        if given
+        else and_(True)
+    )
 
 
-def _one(item: Mapping[str, Any], catalogue: Catalogue, owner: ColumnElement[Any]) -> ColumnElement[bool]:
+def _one(
+    item: Mapping[str, Any], catalogue: Catalogue, owner: ColumnElement[Any], mine: ColumnElement[bool]
+) -> ColumnElement[bool]:
     name, values = item.get("Name", ""), [str(value) for value in item.get("Values", ())]
     if not values:
         raise invalid_parameter_value(f"The filter '{name}' must have at least one value.")
     if name.startswith("tag:"):
-        return owner.in_(_tagged(tags.c.key == name[4:], matches(tags.c.value, values)))
+        return owner.in_(_tagged(mine, tags.c.key == name[4:], matches(tags.c.value, values)))
     if name == "tag-key":
-        return owner.in_(_tagged(matches(tags.c.key, values)))
+        return owner.in_(_tagged(mine, matches(tags.c.key, values)))
     if name == "tag-value":
-        return owner.in_(_tagged(matches(tags.c.value, values)))
+        return owner.in_(_tagged(mine, matches(tags.c.value, values)))
     condition = catalogue.get(name)
     if condition is None:
         raise invalid_parameter_value(f"The filter '{name}' is invalid")

@@ -40,6 +40,10 @@ class Rule:
     prefix_list_id: str | None = None
     referenced_group_id: str | None = None
     description: str | None = None
+    referenced_account_id: str | None = None
+    """This and what follows: of a group of a peered VPC."""
+    referenced_vpc_id: str | None = None
+    referenced_peering_id: str | None = None
 
     @property
     def source(self) -> str:
@@ -138,7 +142,11 @@ def _sources(permission: Mapping[str, Any], names: Mapping[str, str]) -> Iterabl
         group_id = item.get("GroupId") or names.get(item.get("GroupName", ""))
         if not group_id:
             raise missing_parameter("groupId or groupName")
-        yield {"referenced_group_id": check_id("sg", group_id), "description": described(item)}
+        yield {
+            "referenced_group_id": check_id("sg", group_id),
+            "referenced_account_id": item.get("UserId") or None,
+            "description": described(item),
+        }
 
 
 def ipv4_source(text: str) -> str:
@@ -181,11 +189,12 @@ def is_plain(text: str) -> bool:
     )
 
 
-def grouped(rules: Iterable[Any], user_id: str) -> list[dict[str, Any]]:
+def grouped(rules: Iterable[Any], user_id: str, across: Mapping[str, Mapping[str, str]]) -> list[dict[str, Any]]:
     """Rules of one direction as AWS lists them: one permission for each protocol with its ports.
 
-    :param rules: rows or :class:`Rule`; their order decides the order of the answer.
-    :param user_id: the account of the referenced groups.
+    :param rules: rows; their order decides the order of the answer.
+    :param user_id: the account of the referenced groups of the same VPC.
+    :param across: group id → what is shown of a referenced group of another VPC.
     """
     permissions: dict[tuple[str, int, int], dict[str, Any]] = {}
     for rule in rules:
@@ -199,7 +208,12 @@ def grouped(rules: Iterable[Any], user_id: str) -> list[dict[str, Any]]:
         elif rule.prefix_list_id:
             permission["PrefixListIds"].append({"PrefixListId": rule.prefix_list_id, **text})
         else:
-            pair = {"GroupId": rule.referenced_group_id, "UserId": user_id, **text}
+            pair = {
+                "GroupId": rule.referenced_group_id,
+                "UserId": user_id,
+                **across.get(rule.referenced_group_id, {}),
+                **text,
+            }
             permission["UserIdGroupPairs"].append(pair)
     return list(permissions.values())
 
@@ -248,9 +262,3 @@ def names_in(given: Iterable[Mapping[str, Any]]) -> set[str]:
     """The groups that permissions name by name alone."""
     pairs = [pair for permission in given for pair in permission.get("UserIdGroupPairs", ())]
     return {pair["GroupName"] for pair in pairs if not pair.get("GroupId") and pair.get("GroupName")}
-
-
-def owners_in(given: Iterable[Mapping[str, Any]]) -> set[str]:
-    """The accounts that permissions say the referenced groups belong to."""
-    pairs = [pair for permission in given for pair in permission.get("UserIdGroupPairs", ())]
-    return {pair["UserId"] for pair in pairs if pair.get("UserId")}

@@ -5,12 +5,13 @@ Everything that works on "any resource" (tags, lookups, not-found errors) goes t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Row, Select, Table, bindparam, select, true, update
 
+from enid.ec2 import vpc_peers
 from enid.ec2.context import Context
 from enid.ec2.errors import check_id, not_found
 from enid.store import tables
@@ -25,8 +26,12 @@ class Resource:
     """AWS's ``ResourceType``, as tag specifications name it; empty: it has no tags."""
     table: Table
     id: Column[Any]
+    visible: Callable[[Any, Any], ColumnElement[bool]]
+    """Which rows an account may see and name at a moment: its own, unless two accounts share the resource. Both are
+    values, or parameters of a statement."""
     query: Select[Any]
-    """Of the living row ``id`` of ``account``. Built once: building a statement costs more than running it."""
+    """Of the living row ``id``, visible to ``account`` ``now``. Built once: building a statement costs more than
+    running it."""
 
 
 def is_alive(table: Table) -> ColumnElement[bool]:
@@ -34,10 +39,17 @@ def is_alive(table: Table) -> ColumnElement[bool]:
     return table.c.deleted_at.is_(None) if "deleted_at" in table.c else true()
 
 
-def _resource(prefix: str, type_: str, table: Table, id_: str = "id") -> tuple[str, Resource]:
-    mine = table.c.account_id == bindparam("account")
-    query = select(table).where(table.c[id_] == bindparam("id"), mine, is_alive(table))
-    return prefix, Resource(prefix, type_, table, table.c[id_], query)
+def _resource(
+    prefix: str,
+    type_: str,
+    table: Table,
+    id_: str = "id",
+    visible: Callable[[Any, Any], ColumnElement[bool]] | None = None,
+) -> tuple[str, Resource]:
+    seen = visible or (lambda account, _: table.c.account_id == account)
+    asked = seen(bindparam("account"), bindparam("now"))
+    query = select(table).where(table.c[id_] == bindparam("id"), asked, is_alive(table))
+    return prefix, Resource(prefix, type_, table, table.c[id_], seen, query)
 
 
 RESOURCES: dict[str, Resource] = dict(
@@ -66,6 +78,7 @@ RESOURCES: dict[str, Resource] = dict(
         _resource("vpce", "vpc-endpoint", tables.vpc_endpoints),
         _resource("nip", "network-insights-path", tables.network_insights_paths),
         _resource("nia", "network-insights-analysis", tables.network_insights_analyses),
+        _resource("pcx", "vpc-peering-connection", tables.vpc_peering_connections, visible=vpc_peers.seen_by),
     )
 )
 
@@ -83,7 +96,7 @@ def fetch(ctx: Context, prefix: str, id_: str) -> Row[Any]:
     :raises AwsError: ``Invalid…Malformed`` or ``Invalid…NotFound``.
     """
     check_id(prefix, id_)
-    row = ctx.db.execute(RESOURCES[prefix].query, {"id": id_, "account": ctx.account_id}).one_or_none()
+    row = ctx.db.execute(RESOURCES[prefix].query, {"id": id_, "account": ctx.account_id, "now": ctx.now}).one_or_none()
     if row is None:
         raise not_found(prefix, id_)
     return row
@@ -98,8 +111,8 @@ def fetch_all(ctx: Context, prefix: str, ids: Iterable[str]) -> dict[str, Row[An
     if not wanted:
         return {}
     resource = RESOURCES[prefix]
-    mine = resource.table.c.account_id == ctx.account_id
-    query = select(resource.table).where(resource.id.in_(wanted), mine, is_alive(resource.table))
+    seen = resource.visible(ctx.account_id, ctx.now)
+    query = select(resource.table).where(resource.id.in_(wanted), seen, is_alive(resource.table))
     found = {getattr(row, resource.id.name): row for row in ctx.db.execute(query)}
     for id_ in wanted:
         if id_ not in found:

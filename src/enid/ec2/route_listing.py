@@ -5,6 +5,7 @@ One SQL relation, so that listing a table and filtering tables by their routes c
 
 * a route to a gateway is active while the gateway is attached to the table's VPC; to a NAT gateway, until that is
   being deleted,
+* a route to a peering connection is active while that is,
 * a route to an interface is active while the interface is attached to a running instance.
 """
 
@@ -26,6 +27,7 @@ from enid.store.tables import (
     route_tables,
     routes,
     vpc_cidr_blocks,
+    vpc_peering_connections,
     vpn_connection_routes,
     vpn_connections,
     vpn_gateways,
@@ -34,7 +36,7 @@ from enid.store.tables import (
 LOCAL = "local"
 INTERNET_GATEWAY, VPN_GATEWAY, NETWORK_INTERFACE = "internet_gateway", "vpn_gateway", "network_interface"
 EGRESS_ONLY_INTERNET_GATEWAY, NAT_GATEWAY = "egress_only_internet_gateway", "nat_gateway"
-VPC_ENDPOINT = "vpc_endpoint"
+PEERING, VPC_ENDPOINT = "vpc_peering_connection", "vpc_endpoint"
 GATEWAYS = (LOCAL, INTERNET_GATEWAY, VPN_GATEWAY, VPC_ENDPOINT)
 _PROPAGATED = "EnableVgwRoutePropagation"
 
@@ -70,6 +72,7 @@ def _stored() -> Select[Any]:
         ),
         and_(routes.c.target_kind == NETWORK_INTERFACE, attached),
         routes.c.target_kind == VPC_ENDPOINT,  # goes with its endpoint
+        and_(routes.c.target_kind == PEERING, _is_active()),
     )
     return (
         _relation(
@@ -92,6 +95,12 @@ def _stored() -> Select[Any]:
 def _is_attached(gateways: Any, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     there = exists().where(gateways.c.id == routes.c.target_id, gateways.c.vpc_id == route_tables.c.vpc_id, *conditions)
     return there.correlate(routes, route_tables)
+
+
+def _is_active() -> ColumnElement[bool]:
+    """Both of a connection's VPCs stay the same for its life."""
+    peerings = vpc_peering_connections.c
+    return exists().where(peerings.id == routes.c.target_id, peerings.state == "active").correlate(routes)
 
 
 def _propagated() -> Select[Any]:
@@ -139,7 +148,11 @@ def of(ctx: Context, table_ids: Sequence[str]) -> dict[str, list[Row[Any]]]:
     return found
 
 
-_MEMBERS = {EGRESS_ONLY_INTERNET_GATEWAY: "EgressOnlyInternetGatewayId", NAT_GATEWAY: "NatGatewayId"}
+_MEMBERS = {
+    EGRESS_ONLY_INTERNET_GATEWAY: "EgressOnlyInternetGatewayId",
+    NAT_GATEWAY: "NatGatewayId",
+    PEERING: "VpcPeeringConnectionId",
+}
 """The member of a route that names a target of this kind."""
 
 

@@ -180,12 +180,12 @@ _FILTERS = {
     "route.network-interface-id": _target_filter(route_listing.NETWORK_INTERFACE),
     "route.origin": _route_filter(filters.text(_ROUTES.origin)),
     "route.state": _route_filter(filters.text(_ROUTES.state)),
+    "route.vpc-peering-connection-id": _route_filter(
+        filters.text(_ROUTES.target_id), _ROUTES.target_kind == route_listing.PEERING
+    ),
     "vpc-id": filters.text(route_tables.c.vpc_id),
     **dict.fromkeys(
-        (
-            "route.transit-gateway-id",
-            "route.vpc-peering-connection-id",
-        ),
+        ("route.transit-gateway-id",),
         filters.absent,
     ),
 }

@@ -13,6 +13,7 @@ from enid.ec2.errors import (
     invalid_parameter_combination,
     invalid_parameter_value,
     missing_parameter,
+    not_found,
     unsupported,
 )
 from enid.ec2.resources import RESOURCES, fetch
@@ -22,8 +23,11 @@ from enid.ec2.route_listing import (
     LOCAL,
     NAT_GATEWAY,
     NETWORK_INTERFACE,
+    PEERING,
     VPN_GATEWAY,
 )
+from enid.ec2.vpc_peers import PENDING, state_of
+from enid.store.peerings import CARRYING
 from enid.store.tables import attachments, nat_gateways
 
 
@@ -34,10 +38,16 @@ class Target(NamedTuple):
     id: str
 
 
-_BUILT = ("GatewayId", "NetworkInterfaceId", "InstanceId", "NatGatewayId", "EgressOnlyInternetGatewayId")
+_BUILT = (
+    "GatewayId",
+    "NetworkInterfaceId",
+    "InstanceId",
+    "NatGatewayId",
+    "EgressOnlyInternetGatewayId",
+    "VpcPeeringConnectionId",
+)
 _UNBUILT = (
     "TransitGatewayId",
-    "VpcPeeringConnectionId",
     "VpcEndpointId",
     "LocalGatewayId",
     "CarrierGatewayId",
@@ -55,7 +65,7 @@ def resolve(ctx: Context, params: Params, table: Any) -> Target:
     """
     given = [name for name in (*_BUILT, *_UNBUILT) if params.get(name)]
     if not given:
-        raise missing_parameter("gatewayId, networkInterfaceId or instanceId")
+        raise missing_parameter("gatewayId, networkInterfaceId, instanceId or vpcPeeringConnectionId")
     if len(given) > 1:
         raise invalid_parameter_combination(f"Only one target may be specified for a route, not {', '.join(given)}.")
     name, id_ = given[0], params[given[0]]
@@ -66,11 +76,14 @@ def resolve(ctx: Context, params: Params, table: Any) -> Target:
     if name == "EgressOnlyInternetGatewayId":
         _check_network(table, fetch(ctx, "eigw", id_))
         return Target(EGRESS_ONLY_INTERNET_GATEWAY, id_)
+    if name == "VpcPeeringConnectionId":
+        return _peering(ctx, table, id_)
     if name == "InstanceId":
         id_ = interface_of(ctx, id_)
     elif name != "NetworkInterfaceId":
         raise unsupported(
-            f"{name}: a route can lead to an internet, egress-only, NAT or VPN gateway, an interface or an instance."
+            f"{name}: a route can lead to an internet, egress-only, NAT or VPN gateway, a peering connection, "
+            "an interface or an instance."
         )
     if fetch(ctx, "eni", id_).vpc_id != table.vpc_id:
         raise invalid_parameter_value(f"route table {table.id} and interface {id_} belong to different networks")
@@ -109,6 +122,18 @@ def _check_network(table: Any, gateway: Any) -> None:
         raise invalid_parameter_value(
             f"route table {table.id} and network gateway {gateway.id} belong to different networks"
         )
+
+
+def _peering(ctx: Context, table: Any, id_: str) -> Target:
+    """A route may be there before the request is accepted, and is a black hole till then; as at AWS."""
+    row = fetch(ctx, "pcx", id_)
+    if table.vpc_id not in (row.requester_vpc_id, row.accepter_vpc_id):
+        raise invalid_parameter_value(
+            f"route table {table.id} and VPC peering connection {id_} belong to different networks"
+        )
+    if state_of(row, ctx.now) not in (PENDING, *CARRYING):
+        raise not_found("pcx", id_)
+    return Target(PEERING, id_)
 
 
 def interface_of(ctx: Context, instance_id: str) -> str:

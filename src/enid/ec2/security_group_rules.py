@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, delete, insert, select, update
 
-from enid.ec2 import aws_prefix_lists, filters, permissions, rule_quota, tags
+from enid.ec2 import aws_prefix_lists, filters, permissions, referenced_groups, rule_quota, tags
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.describe import describe
 from enid.ec2.errors import (
@@ -61,7 +61,7 @@ def _row(ctx: Context, id_: str, group_id: str, rule: Rule) -> dict[str, Any]:
 
 
 def _parsed(ctx: Context, group: Row[Any], given: Sequence[Mapping[str, Any]], *, is_egress: bool) -> list[Rule]:
-    """The request's rules, with every group and prefix list they refer to known to be there."""
+    """The request's rules, with every prefix list they refer to known to be there."""
     if not given:
         raise missing_parameter("ipPermissions")
     names: dict[str, str] = {}
@@ -72,12 +72,8 @@ def _parsed(ctx: Context, group: Row[Any], given: Sequence[Mapping[str, Any]], *
         for name in wanted - set(names):
             raise not_found("sg", name)
     rules = permissions.parse(given, is_egress=is_egress, names=names)
-    groups = fetch_all(ctx, "sg", [rule.referenced_group_id for rule in rules if rule.referenced_group_id])
     lists = [rule.prefix_list_id for rule in rules if rule.prefix_list_id]
     fetch_all(ctx, "pl", [id_ for id_ in lists if not aws_prefix_lists.are(id_)])
-    foreign = permissions.owners_in(given) - {ctx.account_id}
-    if foreign or any(row.vpc_id != group.vpc_id for row in groups.values()):
-        raise AwsError("InvalidGroup.NotFound", "You have specified two resources that belong to different networks.")
     return rules
 
 
@@ -103,6 +99,7 @@ def _authorize(ctx: Context, params: Params, *, is_egress: bool) -> Result:
     """All rules are added, or none is."""
     group = group_of(ctx, params)
     rules = _parsed(ctx, group, permissions.flat(params), is_egress=is_egress)
+    rules = referenced_groups.resolve(ctx, group, rules)
     _refuse_duplicates(ctx, group.id, rules)
     ids = add(ctx, group.id, rules)
     rule_quota.check(ctx, [group.id])
@@ -202,6 +199,7 @@ def modify_security_group_rules(ctx: Context, params: Params) -> Result:
     for is_egress in (False, True):
         given = [_permission(row, updates[row.id]) for row in rows if row.is_egress is is_egress]
         changed += _parsed(ctx, group, given, is_egress=is_egress) if given else []
+    changed = referenced_groups.resolve(ctx, group, changed)
     ids = [row.id for row in sorted(rows, key=lambda row: row.is_egress)]
     ctx.db.execute(delete(security_group_rules).where(_RULE.id.in_(ids)))
     _refuse_duplicates(ctx, group.id, changed)
@@ -274,12 +272,12 @@ def _revoked(row: Row[Any]) -> Result:
 
 
 def _shown(ctx: Context, rows: Sequence[Row[Any]]) -> list[Result]:
-    tags_of = tags.shown(ctx, [row.id for row in rows])
+    tags_of, across = tags.shown(ctx, [row.id for row in rows]), referenced_groups.across(ctx, rows)
     return [
         _plain(row)
         | {
             "GroupOwnerId": row.account_id,
-            "ReferencedGroupInfo": _referenced(row),
+            "ReferencedGroupInfo": _referenced(row, across[row.group_id].get(row.referenced_group_id, {})),
             "SecurityGroupRuleArn": f"arn:aws:ec2:{ctx.region}:{row.account_id}:security-group-rule/{row.id}",
             "Tags": tags_of[row.id],
         }
@@ -287,7 +285,7 @@ def _shown(ctx: Context, rows: Sequence[Row[Any]]) -> list[Result]:
     ]
 
 
-def _referenced(row: Row[Any]) -> Result | None:
+def _referenced(row: Row[Any], across: Mapping[str, str]) -> Result | None:
     if row.referenced_group_id is None:
         return None
-    return {"GroupId": row.referenced_group_id, "UserId": row.account_id}
+    return {"GroupId": row.referenced_group_id, "UserId": row.account_id, **across}

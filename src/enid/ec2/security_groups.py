@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select
+from sqlalchemy import Row, delete, func, insert, select
 
-from enid.ec2 import dependants, filters, permissions, quotas, security_group_rules, tags
+from enid.ec2 import dependants, filters, permissions, quotas, referenced_groups, security_group_rules, tags
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.describe import describe
 from enid.ec2.errors import AwsError, invalid_parameter_value, not_found
@@ -96,7 +96,7 @@ def _checked(params: Params) -> tuple[str, str]:
 
 @operation("DeleteSecurityGroup")
 def delete_security_group(ctx: Context, params: Params) -> Result:
-    """An interface with the group, or another group's rule that refers to it, stands in the way."""
+    """An interface with the group, or a rule of another group of the VPC that refers to it, stands in the way."""
     row = security_group_rules.group_of(ctx, params)
     if row.name == DEFAULT:
         raise AwsError("CannotDelete", f'the specified group: "{row.id}" name: "{DEFAULT}" cannot be deleted by a user')
@@ -105,7 +105,9 @@ def delete_security_group(ctx: Context, params: Params) -> Result:
         ctx,
         f"resource {row.id} has a dependent object",
         users.where(network_interface_groups.c.group_id == row.id),
-        select(_RULE.group_id).where(_RULE.referenced_group_id == row.id, _RULE.group_id != row.id),
+        select(_RULE.group_id).where(
+            _RULE.referenced_group_id == row.id, _RULE.group_id != row.id, _RULE.referenced_vpc_id.is_(None)
+        ),
     )
     rules = ctx.db.execute(select(_RULE.id).where(_RULE.group_id == row.id)).scalars().all()
     ctx.db.execute(delete(security_groups).where(_GROUP.id == row.id))
@@ -130,7 +132,10 @@ def _rule_filters(prefix: str, *, is_egress: bool) -> dict[str, filters.Conditio
         f"{prefix}prefix-list-id": rule(filters.text(_RULE.prefix_list_id)),
         f"{prefix}protocol": rule(filters.text(_RULE.ip_protocol)),
         f"{prefix}to-port": rule(filters.number(_RULE.to_port)),
-        f"{prefix}user-id": rule(filters.text(_RULE.account_id), _RULE.referenced_group_id.is_not(None)),
+        f"{prefix}user-id": rule(
+            filters.text(func.coalesce(_RULE.referenced_account_id, _RULE.account_id)),
+            _RULE.referenced_group_id.is_not(None),
+        ),
     }
 
 
@@ -168,6 +173,7 @@ def _shown(ctx: Context, rows: Sequence[Row[Any]]) -> list[Result]:
         query = select(tables.security_group_rules).where(_RULE.group_id.in_(ids))
         for rule in ctx.db.execute(query.order_by(_RULE.ip_protocol, _RULE.from_port, _RULE.to_port, _RULE.id)):
             rules_of.setdefault((rule.group_id, rule.is_egress), []).append(rule)
+    across = referenced_groups.across(ctx, [rule for group in rules_of.values() for rule in group])
     return [
         {
             "GroupId": row.id,
@@ -176,8 +182,10 @@ def _shown(ctx: Context, rows: Sequence[Row[Any]]) -> list[Result]:
             "OwnerId": row.account_id,
             "VpcId": row.vpc_id,
             "SecurityGroupArn": _arn(ctx, row.id),
-            "IpPermissions": permissions.grouped(rules_of.get((row.id, False), ()), row.account_id),
-            "IpPermissionsEgress": permissions.grouped(rules_of.get((row.id, True), ()), row.account_id),
+            "IpPermissions": permissions.grouped(rules_of.get((row.id, False), ()), row.account_id, across[row.id]),
+            "IpPermissionsEgress": permissions.grouped(
+                rules_of.get((row.id, True), ()), row.account_id, across[row.id]
+            ),
             "Tags": tags_of[row.id],
         }
         for row in rows

@@ -25,7 +25,8 @@ def shown(ctx: Context, ids: Iterable[str]) -> dict[str, TagList]:
     """The tags of many resources in one statement; an id without tags maps to ``[]``."""
     result: dict[str, TagList] = {id_: [] for id_ in ids}
     if result:
-        query = select(tags).where(tags.c.resource_id.in_(list(result))).order_by(tags.c.resource_id, tags.c.key)
+        mine = tags.c.account_id == ctx.account_id
+        query = select(tags).where(mine, tags.c.resource_id.in_(list(result))).order_by(tags.c.resource_id, tags.c.key)
         for row in ctx.db.execute(query):
             result[row.resource_id].append({"Key": row.key, "Value": row.value})
     return result
@@ -76,7 +77,7 @@ def write(ctx: Context, type_: str, ids: Sequence[str], given: TagList) -> TagLi
         statement = insert(tags)
         ctx.db.execute(
             statement.on_conflict_do_update(
-                index_elements=["resource_id", "key"], set_={"value": statement.excluded.value}
+                index_elements=["resource_id", "key", "account_id"], set_={"value": statement.excluded.value}
             ),
             rows,
         )
@@ -127,7 +128,7 @@ def _existing(ctx: Context, ids: Sequence[str]) -> dict[str, list[str]]:
         by_prefix.setdefault(_resource_of(id_).prefix, []).append(id_)
     for prefix, wanted in by_prefix.items():
         resource = RESOURCES[prefix]
-        query = select(resource.id).where(resource.id.in_(wanted), resource.table.c.account_id == ctx.account_id)
+        query = select(resource.id).where(resource.id.in_(wanted), resource.visible(ctx.account_id, ctx.now))
         missing = set(wanted) - set(ctx.db.execute(query).scalars())
         for id_ in wanted:
             if id_ in missing:
@@ -143,7 +144,8 @@ def create_tags(ctx: Context, params: Params) -> Result:
         raise missing_parameter("Tag")
     for type_, ids in _existing(ctx, params.get("Resources", ())).items():
         write(ctx, type_, ids, given)
-        query = select(tags.c.resource_id).where(tags.c.resource_id.in_(ids)).group_by(tags.c.resource_id)
+        mine = tags.c.account_id == ctx.account_id
+        query = select(tags.c.resource_id).where(mine, tags.c.resource_id.in_(ids)).group_by(tags.c.resource_id)
         if ctx.db.execute(query.having(func.count() > MAX_TAGS)).first() is not None:
             raise AwsError("TagLimitExceeded", f"The maximum number of tags of a resource is {MAX_TAGS}.")
     return {}
@@ -157,7 +159,7 @@ def delete_tags(ctx: Context, params: Params) -> Result:
         and_(tags.c.key == tag.get("Key", ""), *([tags.c.value == tag["Value"]] if "Value" in tag else []))
         for tag in params.get("Tags", ())
     ]
-    statement = delete(tags).where(tags.c.resource_id.in_(ids))
+    statement = delete(tags).where(tags.c.resource_id.in_(ids), tags.c.account_id == ctx.account_id)
     ctx.db.execute(statement.where(or_(*conditions)) if conditions else statement)
     return {}
 
@@ -172,7 +174,7 @@ _FILTERS = {
 
 @operation("DescribeTags")
 def describe_tags(ctx: Context, params: Params) -> Result:
-    condition = filters.where(params.get("Filters", ()), _FILTERS, tags.c.resource_id)
+    condition = filters.where(params.get("Filters", ()), _FILTERS, tags.c.resource_id, ctx.account_id)
     query = select(tags).where(tags.c.account_id == ctx.account_id, condition)
     rows, token = slice_page(params, list(ctx.db.execute(query.order_by(tags.c.resource_id, tags.c.key))))
     shown_tags = [

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Row, delete, insert, select
 
-from enid.ec2 import cidr, dependants, network_acls
+from enid.ec2 import cidr, dependants, network_acls, vpc_peers
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.errors import AwsError, check_id, missing_parameter, not_permitted, unsupported
 from enid.ec2.registry import operation
@@ -116,6 +116,7 @@ def associate_vpc_cidr_block(ctx: Context, params: Params) -> Result:
     block = free_ipv6(ctx) if wants_ipv6 else _secondary(params["CidrBlock"], existing)
     if sum(other.version == block.version for other in existing) >= ctx.settings.quotas.cidr_blocks_per_vpc:
         raise AwsError("VpcCidrBlockLimitExceeded", f"The maximum number of CIDR blocks of {vpc.id} has been reached.")
+    vpc_peers.before_new_block(ctx, vpc.id, block)
     added = row(vpc.id, block)
     ctx.db.execute(insert(vpc_cidr_blocks).values(added))
     if wants_ipv6 and all(other.version == 4 for other in existing):

@@ -20,6 +20,7 @@ from enid.ec2 import (
     security_groups,
     tags,
     vpc_cidr_blocks,
+    vpc_peers,
 )
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.describe import describe
@@ -93,7 +94,9 @@ def delete_vpc(ctx: Context, params: Params) -> Result:
         _in_vpc("route_tables", vpc_id).where(tables.route_tables.c.id.not_in(main)),
         _in_vpc("network_acls", vpc_id).where(tables.network_acls.c.id.not_in(default_acl)),
         _in_vpc("security_groups", vpc_id).where(groups.c.id.not_in(default)),
+        vpc_peers.keeping(ctx, vpc_id),
     )
+    vpc_peers.withdraw(ctx, vpc_id)
     rules = tables.security_group_rules
     made = [
         *ctx.db.execute(main).scalars(),

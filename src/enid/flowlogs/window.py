@@ -87,8 +87,8 @@ def is_interface(link: str) -> bool:
     return link.startswith("a")
 
 
-_PATHS = {"a": "1", "i": "8", "n": "3"}
-"""To another interface of the VPC, the internet gateway, a VPN; by the first letter of a link's name."""
+_PATHS = {"a": "1", "i": "8", "n": "3", "p": "4"}
+"""To another interface of the VPC, the internet gateway, a VPN, a peer; by the first letter of a link's name."""
 
 
 def _path(link: str) -> str:

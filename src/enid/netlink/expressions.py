@@ -160,8 +160,18 @@ def reset() -> bytes:
     return _expression("reject", be32(1, _TCP_RESET), u8(2, 0))
 
 
-def set_ct_mark(value: int) -> bytes:
-    return load(value.to_bytes(4, "little")) + _expression("ct", be32(2, _CT_MARK), be32(4, FIRST))
+def _loaded(value: int | None) -> bytes:
+    return b"" if value is None else load(value.to_bytes(4, "little"))
+
+
+def load_ct_mark(register: int) -> bytes:
+    """``ct mark``."""
+    return _expression("ct", be32(1, register), be32(2, _CT_MARK))
+
+
+def set_ct_mark(value: int | None = None) -> bytes:
+    """The flow's mark becomes ``value``, or what the first register holds."""
+    return _loaded(value) + _expression("ct", be32(2, _CT_MARK), be32(4, FIRST))
 
 
 def notrack() -> bytes:
@@ -184,9 +194,9 @@ def mark_is(value: int, mask: int) -> bytes:
     return meta_mark() + masked(mask.to_bytes(4, "little")) + equal(value.to_bytes(4, "little"))
 
 
-def set_mark() -> bytes:
-    """The packet's mark becomes what the first register holds."""
-    return _expression("meta", be32(2, _META_MARK), be32(3, FIRST))
+def set_mark(value: int | None = None) -> bytes:
+    """The packet's mark becomes ``value``, or what the first register holds."""
+    return _loaded(value) + _expression("meta", be32(2, _META_MARK), be32(3, FIRST))
 
 
 def lookup(name: str, register: int = FIRST) -> bytes:

@@ -24,7 +24,7 @@ from enid.guest.interface import Event, Guests
 from enid.reconcile import rows
 from enid.reconcile.lifecycle import Action, decide
 from enid.reconcile.metrics import Holdings, Metrics
-from enid.store import dhcp_options, journal, snapshot, status
+from enid.store import dhcp_options, journal, peerings, snapshot, status
 from enid.store.database import Conflict, Database
 from enid.store.journal import Key
 from enid.topology.dhcp_options import DhcpOptions
@@ -60,6 +60,8 @@ class Outcome:
     terminated: list[str] = field(default_factory=list)
     impaired: list[str] = field(default_factory=list)
     start_failed: dict[str, str] = field(default_factory=dict)
+    activated: list[str] = field(default_factory=list)
+    cut: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in self.__slots__)
@@ -112,6 +114,7 @@ class Reconciler:
             wanted = snapshot.world(db, self._host_id)
             moving = rows.unfinished_instances(db)
             keys: list[Key] = [("network_interface", id_) for id_ in rows.unfinished_interfaces(db)]
+            keys += [("vpc_peering_connection", row.id) for row in peerings.moving(db, None)]
         world = {key: record for key, record in wanted.items() if self._placeable(record)}
         failures = self._fabric.resync(world)
         for key, record in world.items():
@@ -145,6 +148,7 @@ class Reconciler:
         with suppress(Conflict), self._database.write() as db:  # the next time is soon enough
             journal.reached(db, self._host_id, self._seq, clock.now())
             status.forget_ended(db, hour_ago)
+            peerings.forget_ended(db, clock.now())
 
     def holdings(self) -> Holdings:
         """What there is now."""
@@ -166,9 +170,11 @@ class Reconciler:
                 return False
             instance_ids = {id_ for kind, id_ in keys if kind == "instance"}
             interfaces = {id_ for kind, id_ in keys if kind == "network_interface"}
+            joins = {id_ for kind, id_ in keys if kind == "vpc_peering_connection"}
             instances = rows.instances(db, instance_ids)
             options = dhcp_options.of_vpcs(db, {row.vpc_id for row in instances}) if instances else {}
             attachments = rows.attachments(db, interfaces, instance_ids)
+            joining = peerings.moving(db, joins) if joins else ()
             records = snapshot.records(db, keys, self._host_id)
         outcome = Outcome()
         doomed = self._begin(instances, options)
@@ -177,6 +183,7 @@ class Reconciler:
             if self._is_down(row):
                 self._finish(row.id, action, outcome)
         self._judge_attachments(attachments, failures, outcome)
+        self._judge_peerings(joining, failures, outcome)
         for row in instances:
             if row.state in snapshot.LIVE_STATES and self._live.get(row.id) == row.boot:
                 self._guests.release(row.id)
@@ -284,6 +291,14 @@ class Reconciler:
         self._detaching.pop(row.id, None)
         return True
 
+    def _judge_peerings(self, joining: Iterable[Any], failures: dict[RecordKey, str], outcome: Outcome) -> None:
+        """Both VPCs have followed, or both ends are looked at again."""
+        for row in joining:
+            if any((Kind.VPC, vpc) in failures for vpc in (row.requester_vpc_id, row.accepter_vpc_id)):
+                self._again.add(("vpc_peering_connection", row.id))
+            else:
+                (outcome.activated if row.state == "provisioning" else outcome.cut).append(row.id)
+
     def _absorb(self, events: Iterable[Event]) -> list[Key]:
         """Take note of what happened to sandboxes; answer the keys to look at."""
         keys: list[Key] = []
@@ -354,6 +369,8 @@ def _write(db: Connection, outcome: Outcome) -> None:
     status.terminated(db, outcome.terminated, now)
     for instance_id, reason in outcome.start_failed.items():
         status.start_failed(db, instance_id, reason, now)
+    peerings.activated(db, outcome.activated)
+    peerings.cut(db, outcome.cut)
 
 
 def _ports(change: Change) -> list[Port]:

@@ -25,6 +25,7 @@ Kind = Literal[
     "network_interface",
     "instance",
     "site",
+    "vpc_peering_connection",
 ]
 Key = tuple[Kind, str]
 

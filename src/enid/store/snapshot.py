@@ -28,6 +28,7 @@ from sqlalchemy import (
     union_all,
 )
 
+from enid.store import peerings
 from enid.store import tables as t
 from enid.store.journal import Key
 from enid.topology import compile as compiler
@@ -81,6 +82,9 @@ def affected(db: Connection, keys: Collection[Key]) -> Wanted:
         changed[kind].add(id_)
     vpcs, groups, ports = changed["vpc"], changed["security_group"], changed["network_interface"]
     tables = changed["route_table"]
+    joined = peerings.ends(db, changed["vpc_peering_connection"])
+    vpcs.update(joined)
+    groups.update(peerings.referring(db, joined))
     if changed["site"]:
         # A deleted site's address is gone with its row, so look at every VPN: there are few.
         vpcs.update(_column(db, t.vpn_gateways.c.vpc_id, t.vpn_gateways.c.vpc_id.is_not(None)))
@@ -98,8 +102,9 @@ def affected(db: Connection, keys: Collection[Key]) -> Wanted:
         tables.update(_LEADING_TO.of(db, ports).scalars())
     if vpcs:
         tables.update(_column(db, t.route_tables.c.id, t.route_tables.c.vpc_id.in_(vpcs)))
+    beyond = {peer for peers in peerings.of(db, vpcs).values() for peer in peers} if vpcs else set()
     return {
-        Kind.VPC: vpcs,
+        Kind.VPC: vpcs | beyond,  # a peer knows the VPC's blocks
         Kind.ROUTE_TABLE: tables,
         Kind.NETWORK_ACL: changed["network_acl"],
         Kind.SECURITY_GROUP: groups,
@@ -209,7 +214,16 @@ def _vpc_rows(db: Connection, ids: Collection[str] | None) -> dict[str, compiler
             if row.vpc_id in result:
                 setattr(result[row.vpc_id], name, row.id)
     _add_connections(db, {rows.vpn_gateway: rows for rows in result.values() if rows.vpn_gateway})
+    _add_peerings(db, result, ids)
     return result
+
+
+def _add_peerings(db: Connection, routers: dict[str, compiler.VpcRows], ids: Collection[str] | None) -> None:
+    found = peerings.of(db, ids)
+    blocks = peerings.blocks(db, found)
+    for vpc_id, peers in found.items():
+        if vpc_id in routers:
+            routers[vpc_id].peerings += [(id_, peer, blocks[peer]) for peer, id_ in peers.items()]
 
 
 def _add_connections(db: Connection, gateways: dict[str, compiler.VpcRows]) -> None:
@@ -298,7 +312,11 @@ def _groups(db: Connection, ids: Collection[str] | None) -> list[Record]:
     groups = list(db.execute(select(t.security_groups).where(_among(t.security_groups.c.id, ids))))
     rules = _by(db, t.security_group_rules, t.security_group_rules.c.group_id, ids)
     entries = _entries(db, {row.prefix_list_id for group in rules.values() for row in group if row.prefix_list_id})
-    return [compiler.security_group(row.id, row.vpc_id, rules[row.id], entries) for row in groups]
+    across = {row.vpc_id for row in groups if any(rule.referenced_vpc_id for rule in rules[row.id])}
+    peers = peerings.of(db, across) if across else {}
+    return [
+        compiler.security_group(row.id, row.vpc_id, rules[row.id], entries, peers.get(row.vpc_id, {})) for row in groups
+    ]
 
 
 def _entries(db: Connection, ids: set[str]) -> Callable[[str], Sequence[str]]:

@@ -18,6 +18,7 @@ from enid.topology.records import (
     Appliance,
     Network,
     NetworkAcl,
+    Peering,
     Port,
     Route,
     RouteTable,
@@ -58,6 +59,8 @@ class VpcRows:
     """vgw-… attached."""
     connections: list[Any] = field(default_factory=list)
     """(id, site, prefixes) of the gateway's connections."""
+    peerings: list[tuple[str, str, Sequence[str]]] = field(default_factory=list)
+    """(id, the other VPC, its blocks) of active peering connections."""
 
 
 def subnet(row: Any) -> Subnet:
@@ -70,16 +73,17 @@ def vpc(rows: VpcRows) -> Vpc:
     """A VPC's router."""
     return Vpc(
         rows.id,
-        blocks=tuple(sorted(map(ip_network, rows.blocks), key=_order)),
+        blocks=_networks(rows.blocks),
         subnets=tuple(subnet(row) for row in sorted(rows.subnets, key=lambda row: str(row.id))),
         internet=rows.internet is not None,
-        vpn=tuple(_vpn_link(*connection) for connection in sorted(rows.connections)),
+        vpn=tuple(VpnLink(id_, site, _networks(behind)) for id_, site, behind in sorted(rows.connections)),
+        peerings=tuple(Peering(id_, other, _networks(behind)) for id_, other, behind in sorted(rows.peerings)),
         egress_only=rows.egress_only is not None,
     )
 
 
-def _vpn_link(id_: str, site: str | None, prefixes: Sequence[str]) -> VpnLink:
-    return VpnLink(id_, site, tuple(sorted(map(ip_network, prefixes), key=_order)))
+def _networks(blocks: Iterable[str]) -> tuple[Network, ...]:
+    return tuple(sorted(map(ip_network, blocks), key=_order))
 
 
 def route_table(
@@ -129,6 +133,8 @@ def _routes(
         return [Route(destination, TargetKind.EGRESS_ONLY)]
     if kind == "vpn_gateway" and target == owner.vpn_gateway:
         return _vpn_routes(destination, owner) or [Route(destination, TargetKind.BLACKHOLE)]
+    if kind == "vpc_peering_connection" and any(target == id_ for id_, _, _ in owner.peerings):
+        return [Route(destination, TargetKind.PEERING, target)]
     if kind in ("network_interface", "nat_gateway") and target in targets:
         found = targets[target]
         via: Address | None = found.primary if destination.version == 4 else found.ipv6
@@ -170,18 +176,25 @@ def _acl_entry(row: Any) -> AclEntry:
 
 
 def security_group(
-    id_: str, vpc_id: str, rules: Iterable[Any], entries: Callable[[str], Sequence[str]]
+    id_: str,
+    vpc_id: str,
+    rules: Iterable[Any],
+    entries: Callable[[str], Sequence[str]],
+    peerings: Mapping[str, str],
 ) -> SecurityGroup:
-    """A group with its prefix lists expanded.
+    """A group with its prefix lists expanded, and without rules that refer to a VPC that is no peer any more.
 
     :param entries: the CIDR blocks of a prefix list's newest version.
+    :param peerings: peer VPC → the active peering connection that leads there.
     """
     sides: dict[bool, set[Rule]] = defaultdict(set)
     for row in rules:
         protocol = PROTOCOLS[row.ip_protocol] if row.ip_protocol in PROTOCOLS else int(row.ip_protocol)
         head = (protocol, row.from_port, row.to_port)
         if row.referenced_group_id:
-            sides[row.is_egress].add(Rule(*head, group=row.referenced_group_id))
+            peering = peerings.get(row.referenced_vpc_id, "") if row.referenced_vpc_id else ""
+            if peering or not row.referenced_vpc_id:
+                sides[row.is_egress].add(Rule(*head, group=row.referenced_group_id, peering=peering))
             continue
         blocks = entries(row.prefix_list_id) if row.prefix_list_id else [row.cidr_ipv4 or row.cidr_ipv6]
         sides[row.is_egress].update(Rule(*head, cidr=block) for block in blocks)

@@ -75,6 +75,9 @@ class Picture:
             case TargetKind.VPN:
                 site = next((site.id for link, site in self.joined if link == route.target), None)
                 return f"VPN {site}" if site else f"{route.target} (down)"
+            case TargetKind.PEERING:
+                peer = next((link.vpc_id for link in self.vpc.peerings if link.id == route.target), route.target)
+                return f"peer {self.labels.of(peer)}"
             case TargetKind.PORT:
                 return self.labels.of(self.appliances.get(route.target, route.target))
         return "blackhole"

@@ -172,7 +172,12 @@ def _head(picture: Picture, column: Column) -> list[Line]:
 
 
 def _role(route: Route) -> str:
-    roles = {TargetKind.INTERNET: "internet", TargetKind.VPN: "site", TargetKind.BLACKHOLE: "warning"}
+    roles = {
+        TargetKind.INTERNET: "internet",
+        TargetKind.VPN: "site",
+        TargetKind.PEERING: "site",
+        TargetKind.BLACKHOLE: "warning",
+    }
     return roles.get(route.kind, "instance")
 
 

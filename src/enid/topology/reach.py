@@ -62,6 +62,8 @@ class Reason(StrEnum):
     TUNNEL_DOWN = "tunnel-down"
     NOT_BEHIND_TUNNEL = "not-behind-tunnel"
     OTHER_VPC = "other-vpc"
+    BEYOND_PEER = "beyond-peer"
+    """A peering connection carries packets between its two VPCs' own addresses, and no further."""
     NOBODY = "nobody"
     """Out on the internet, or at a site, no one has the address."""
     NOT_SERVED = "not-served"
@@ -85,6 +87,7 @@ class Part(StrEnum):
     EGRESS_ONLY_GATEWAY = "egress-only-internet-gateway"
     NAT_GATEWAY = "nat-gateway"
     VPN = "vpn-connection"
+    PEERING = "vpc-peering-connection"
     SITE = "site"
     INTERNET = "internet"
 
@@ -196,7 +199,7 @@ class _Path:
         if end.address:
             return exactly(end.address)
         match start.where, end.where:
-            case Port() as near, Port() as far if near.vpc_id == far.vpc_id:
+            case Port() as near, Port() as far if near.vpc_id == far.vpc_id or self.peering(near.vpc_id, far.vpc_id):
                 return exactly(_same_family(far.addresses, near.addresses[0]))
             case Site() as near, Port() as far if self.links(near, far.vpc_id):
                 return exactly(_same_family(far.addresses, near.host_ip or near.public_ip))
@@ -247,7 +250,7 @@ class _Path:
             raise self.blocked(Reason.SOURCE_DEST_CHECK, Part.INTERFACE, port.id, says)
         if self.is_served(port, src, dst):
             return
-        self.gate(port, EGRESS, dst)
+        self.gate(port, EGRESS, dst, self.over(port, dst))
         self.route(port, src, dst, (*seen, port.id))
 
     def is_served(self, port: Port, src: Network, dst: Network) -> bool:
@@ -285,13 +288,43 @@ class _Path:
                 self.border(port, EGRESS, dst)
                 self.internet(self.translate(vpc, port, src), dst)
             case TargetKind.EGRESS_ONLY:
+                self.border(port, EGRESS, dst)
                 self.passes(Part.EGRESS_ONLY_GATEWAY, vpc.id, f"lets {show(src)} out as it is, and replies in")
                 self.internet(src, dst)
             case TargetKind.VPN:
                 self.border(port, EGRESS, dst)
                 self.tunnel(vpc, found, dst)
+            case TargetKind.PEERING:
+                self.peer(port, found, src, dst)
             case TargetKind.PORT:
                 self.forward(port, found, src, dst, seen)
+
+    def peer(self, port: Port, found: Route, src: Network, dst: Network) -> None:
+        """Over a peering connection, and the reply's way back over it."""
+        vpc = self.vpc(port.vpc_id)
+        link = next((link for link in vpc.peerings if link.id == found.target), None)
+        if link is None:
+            says = f"{found.target} is no active peering connection of {vpc.id}"
+            raise self.blocked(Reason.BLACKHOLE, Part.PEERING, found.target, says)
+        for what, end, blocks in (("to", dst, link.blocks), ("from", src, vpc.blocks)):
+            if not within(end, blocks):
+                says = f"{link.id} carries nothing {what} {show(end)}, which is not in {_list(blocks)}: peers only"
+                raise self.blocked(Reason.BEYOND_PEER, Part.PEERING, link.id, says)
+        self.border(port, EGRESS, dst)
+        self.passes(Part.PEERING, link.id, f"carries it to {link.vpc_id}")
+        far = self.local(self.vpc(link.vpc_id), dst)
+        self.border(far, INGRESS, src)
+        self.receive(far, src, dst, link.id)
+        back = self.lookup(far.route_table_id, src)
+        self.way_back(far, src, back, back is not None and back.target == link.id)
+
+    def over(self, port: Port, dst: Network) -> str:
+        """The peering connection that the port's route table sends a packet over, or nothing."""
+        found = None if within(dst, self.vpc(port.vpc_id).blocks) else self.lookup(port.route_table_id, dst)
+        return found.target if found is not None and found.kind is TargetKind.PEERING else ""
+
+    def peering(self, vpc_id: str, other: str) -> bool:
+        return any(link.vpc_id == other for link in self.vpc(vpc_id).peerings)
 
     def forward(self, port: Port, found: Route, src: Network, dst: Network, seen: tuple[str, ...]) -> None:
         """Into the instance or the NAT gateway a route names, and on from it."""
@@ -313,28 +346,29 @@ class _Path:
             self.passes(Part.INSTANCE, middle.instance_id, says)
         self.leave(middle, own, dst, seen)
 
-    def receive(self, port: Port, src: Network, dst: Network) -> None:
-        self.admit(port, src, dst)
+    def receive(self, port: Port, src: Network, dst: Network, over: str = "") -> None:
+        """:param over: the peering connection it came over."""
+        self.admit(port, src, dst, over)
         if port.appliance:
             says = f"{port.instance_id} is a NAT gateway: it takes in replies only, and nobody is there to answer"
             raise self.blocked(Reason.REPLIES_ONLY, Part.NAT_GATEWAY, port.instance_id, says)
         self.passes(Part.INTERFACE, port.id, f"receives it as {port.device} of {port.instance_id}")
 
-    def admit(self, port: Port, src: Network, dst: Network) -> None:
+    def admit(self, port: Port, src: Network, dst: Network, over: str = "") -> None:
         """The receiver's two gates: its groups, and the destination half of the source/destination check."""
         if port.source_dest_check and not _is_mine(port, dst):
             says = f"{show(dst)} is not an address of {port.id}, whose source/destination check is on"
             raise self.blocked(Reason.SOURCE_DEST_CHECK, Part.INTERFACE, port.id, says)
-        self.gate(port, INGRESS, src)
+        self.gate(port, INGRESS, src, over)
 
-    def gate(self, port: Port, direction: str, peer: Network) -> None:
+    def gate(self, port: Port, direction: str, peer: Network, over: str) -> None:
         """One interface's groups, in one direction: the union of what they allow."""
         if not port.gated:
             return
         inward = direction == INGRESS
         names, way = ", ".join(port.groups), "from" if inward else "to"
         for group in self.groups(port):
-            rule = self.allowing(group, port.vpc_id, inward, peer)
+            rule = self.allowing(group, port.vpc_id, inward, peer, over)
             if rule is not None:
                 says = f"{direction} of {port.id}: {group.id} allows {self.traffic} {way} {show(peer)}"
                 self.passes(Part.SECURITY_GROUPS, group.id, says, by=rule, port=port.id, direction=direction)
@@ -343,18 +377,20 @@ class _Path:
         reason = Reason.INGRESS if inward else Reason.EGRESS
         raise self.blocked(reason, Part.SECURITY_GROUPS, names, says, port=port.id, direction=direction)
 
-    def allowing(self, group: SecurityGroup, vpc_id: str, inward: bool, peer: Network) -> Rule | None:
+    def allowing(self, group: SecurityGroup, vpc_id: str, inward: bool, peer: Network, over: str) -> Rule | None:
         """The rule that lets the peer pass. Rules may cover it together, 0.0.0.0/1 and 128.0.0.0/1 let in everybody:
-        then one of them."""
+        then one of them. A group of the VPC at the other side of a peering connection is known by what comes or goes
+        ``over`` it."""
         speaking = [rule for rule in (group.ingress if inward else group.egress) if self.traffic.allowed_by(rule)]
         blocks = {ip_network(rule.cidr): rule for rule in speaking if rule.cidr}
         if covered(peer, blocks):
             return next(
                 rule for block, rule in blocks.items() if block.version == peer.version and block.overlaps(peer)
             )
-        referenced = {rule.group: rule for rule in speaking if rule.group}
+        referenced = {rule.group: rule for rule in speaking if rule.group and rule.peering == over}
+        where = next((link.vpc_id for link in self.vpc(vpc_id).peerings if link.id == over), vpc_id)
         for member in ports(self.world):
-            if member.vpc_id == vpc_id and _is_mine(member, peer):
+            if member.vpc_id == where and _is_mine(member, peer):
                 for id_ in referenced.keys() & set(member.groups):
                     return referenced[id_]
         return None

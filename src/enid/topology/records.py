@@ -54,6 +54,18 @@ class VpnLink:
 
 
 @dataclass(frozen=True, slots=True)
+class Peering:
+    """An active VPC peering connection, seen from one of its two VPCs."""
+
+    id: str
+    """pcx-…"""
+    vpc_id: str
+    """The VPC at the other side."""
+    blocks: tuple[Network, ...]
+    """The other VPC's: nothing else is ever sent or received over the connection."""
+
+
+@dataclass(frozen=True, slots=True)
 class Vpc:
     """A router: everything of a VPC that is not a port, a route table, a network ACL or a security group."""
 
@@ -63,6 +75,7 @@ class Vpc:
     internet: bool
     """An internet gateway is attached."""
     vpn: tuple[VpnLink, ...] = ()
+    peerings: tuple[Peering, ...] = ()
     egress_only: bool = False
     """There is an egress-only internet gateway: IPv6 may go out, and only replies come in."""
 
@@ -87,6 +100,8 @@ class TargetKind(StrEnum):
     """``target`` is a VPN connection (vpn-…) of the VPC."""
     PORT = "port"
     """``target`` is an attached interface (eni-…); ``via`` its primary address of the route's family."""
+    PEERING = "peering"
+    """``target`` is an active peering connection (pcx-…) of the VPC."""
     BLACKHOLE = "blackhole"
 
 
@@ -178,6 +193,8 @@ class Rule:
     """Canonical IPv4 or IPv6 block."""
     group: str = ""
     """sg-…: matches every private address of the attached ports that carry it."""
+    peering: str = ""
+    """pcx-…, where ``group`` is the peer VPC's: only what goes over that connection matches."""
 
 
 @dataclass(frozen=True, slots=True)

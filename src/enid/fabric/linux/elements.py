@@ -13,16 +13,19 @@ from enid.fabric.linux.names import (
     mark,
     member_prefixes,
     members,
+    peering_link,
+    peering_mac,
+    peering_mark,
     port_link,
     subnet_number,
     vpc_link,
     wire_mac,
 )
-from enid.fabric.linux.ruleset import NO_GROUPS, VIA_INTERNET, VIA_VPN
+from enid.fabric.linux.ruleset import NO_GROUPS, VIA_INTERNET, VIA_PEERING, VIA_VPN
 from enid.netlink.message import hardware
 from enid.netlink.nftables import Key, ifname
 from enid.topology import services
-from enid.topology.records import Port, RouteTable, TargetKind, Vpc
+from enid.topology.records import Peering, Port, RouteTable, TargetKind, Vpc
 
 
 def membership(port: Port) -> Iterator[Element]:
@@ -73,6 +76,19 @@ def gateway(link: str, vpc_id: str) -> Iterator[Element]:
     yield _sender(device, wire_mac(vpc_link(vpc_id) if internet else link, "upper"))
     yield ("outside", Key(device)), b""
     yield ("combination", Key(device)), VIA_INTERNET if internet else VIA_VPN
+
+
+def peering(connection: Peering, vpc_id: str) -> Iterator[Element]:
+    """The VPC's wire to a peer: only the peer's addresses are at its other end."""
+    device = ifname(peering_link(connection.id))
+    yield _sender(device, peering_mac(connection.id, connection.vpc_id, vpc_id))
+    yield ("combination", Key(device)), VIA_PEERING
+    number = peering_mark(connection.id)
+    yield ("peer_mark", Key(device)), number
+    yield ("peer_flows", Key(device + number)), b""
+    for block in connection.blocks:
+        first, last = block.network_address.packed, block.broadcast_address.packed
+        yield (f"peers{block.version}", Key(device + first, device + last)), b""
 
 
 def _sender(device: bytes, mac: str) -> Element:

@@ -19,6 +19,7 @@ from enid.fabric.linux.accelerator import Accelerator, BpfAccelerator, Unavailab
 from enid.fabric.linux.appliances import Appliances
 from enid.fabric.linux.internet import Internet, host_device, leave_host
 from enid.fabric.linux.node import Node
+from enid.fabric.linux.peerings import Peers, is_wire
 from enid.fabric.linux.plugs import PORT_MTU
 from enid.fabric.linux.router import Router, RouterError
 from enid.fabric.linux.sites import SitePlace
@@ -58,6 +59,7 @@ class LinuxFabric:
         self._appliances = Appliances(self._pins, self._host_id, self.counts)
         self._internet: Internet | None = None
         self._broken: set[str] = set()
+        self._peers = Peers(self._routers, self._world, self._of_vpc, self._apply_vpc)
 
     # The interface
 
@@ -72,8 +74,11 @@ class LinuxFabric:
         for record in world.values():
             if isinstance(record, Site):
                 self._sites[record.id] = self._join_site(SitePlace(record, self._site_pin(record.id), self.counts))
-        for vpc_id in [record.id for record in world.values() if isinstance(record, Vpc)]:
-            failures |= self._adopt(vpc_id)
+        vpcs = [record for record in world.values() if isinstance(record, Vpc)]
+        for vpc in vpcs:
+            failures |= self._open(vpc)  # all of them before any is adopted: peers are joined in between
+        for vpc in vpcs:
+            failures |= self._adopt(vpc.id) if vpc.id in self._routers else {}
         failures |= self._homeless()
         for place in self._sites.values():
             ties = {
@@ -84,7 +89,9 @@ class LinuxFabric:
         known = {names.vpc_link(vpc) for vpc in self._routers} | {names.site_link(site) for site in self._sites}
         internet.node.delete_links([name for name in internet.node.links if name[0] in "vs" and name not in known])
         internet.node.settle(everything=True)
+        lost = [Change(self._world.get(key), None) for key in failures]
         self._forget(failures)
+        self._peers.visit(lost)
         return failures
 
     def apply(self, changes: Sequence[Change]) -> Failures:
@@ -93,7 +100,7 @@ class LinuxFabric:
         effective = [Change(self._world.get(change.key), change.new) for change in changes]
         effective = [change for change in effective if change.old != change.new]
         for vpc_id in list(self._broken):
-            self._adopt(vpc_id)
+            self._renew(vpc_id)
         for change in effective:
             self._retract(internet, change.old)
         sites = [change for change in effective if change.key[0] is Kind.SITE]
@@ -108,6 +115,9 @@ class LinuxFabric:
                 self._advertise(internet, change.old, change.new)
             else:
                 self._remember(change.key, change.old if change.old and _survives(change) else None)
+        self._peers.rejoin()
+        self._peers.part(change.key[1] for change in effective if change.key[0] is Kind.VPC)
+        self._peers.visit(effective)
         self._settle_outside(internet)
         for change in sites:
             if change.new is None:
@@ -116,7 +126,8 @@ class LinuxFabric:
 
     def tidy(self) -> bool:
         for vpc_id in list(self._broken):
-            self._adopt(vpc_id)
+            self._renew(vpc_id)
+            self._peers.rejoin()
             self._settle_outside(self._start())
         busy = next((router for router in self._routers.values() if router.leaving), None)
         if busy is not None:
@@ -218,6 +229,7 @@ class LinuxFabric:
     # A VPC
 
     def _apply_vpc(self, vpc_id: str, share: list[Change]) -> dict[RecordKey, str]:
+        self._peers.looked(vpc_id)
         vpc = next((change for change in share if change.key[0] is Kind.VPC), None)
         if vpc is not None and vpc.new is None:
             self._remove_vpc(vpc_id)
@@ -245,30 +257,45 @@ class LinuxFabric:
     def _new_vpc(self, vpc: Vpc, share: Iterable[Change]) -> dict[RecordKey, str]:
         for change in share:
             self._remember(change.key, change.new)
-        return self._adopt(vpc.id)
+        return self._renew(vpc.id)
 
-    def _adopt(self, vpc_id: str) -> dict[RecordKey, str]:
-        """Make the VPC's namespace equal the records of it, from whatever is there."""
-        self._broken.discard(vpc_id)
-        self.changed_routers.add(vpc_id)
+    def _renew(self, vpc_id: str) -> dict[RecordKey, str]:
+        """Read the VPC's namespace again and make it equal the records."""
+        vpc = self._world.get((Kind.VPC, vpc_id))
         if (old := self._routers.pop(vpc_id, None)) is not None:
             old.close()
-        vpc = self._world.get((Kind.VPC, vpc_id))
-        if not isinstance(vpc, Vpc):
-            return {}
-        records = [self._world[key] for key in self._of_vpc[vpc_id]]
+            self.changed_routers.add(vpc_id)
+        self._broken.discard(vpc_id)
+        return self._open(vpc) or self._adopt(vpc_id) if isinstance(vpc, Vpc) else {}
+
+    def _open(self, vpc: Vpc) -> dict[RecordKey, str]:
+        """A router for the VPC, in whatever namespace is there; :meth:`_adopt` follows."""
+        self.changed_routers.add(vpc.id)
         try:
-            path = self._pins / names.vpc_pin(vpc_id)
-            router = Router(vpc, path, self._host_id, self._place, self._accelerate, self.counts)
-            self._routers[vpc_id] = router
-            usable = self._wire(router, vpc)
+            path = self._pins / names.vpc_pin(vpc.id)
+            self._routers[vpc.id] = Router(vpc, path, self._host_id, self._place, self._accelerate, self.counts)
+        except OSError as error:
+            return self._doubt(vpc.id, error)
+        return {}
+
+    def _doubt(self, vpc_id: str, error: Exception) -> dict[RecordKey, str]:
+        log.error("router in doubt", vpc=vpc_id, reason=str(error))
+        self._broken.add(vpc_id)
+        return {key: str(error) for key in self._of_vpc[vpc_id]}
+
+    def _adopt(self, vpc_id: str) -> dict[RecordKey, str]:
+        """Make the VPC's namespace, just opened, equal the records of it."""
+        router = self._routers[vpc_id]
+        records = [self._world[key] for key in self._of_vpc[vpc_id]]
+        self._peers.looked(vpc_id)
+        try:
+            usable = self._wire(router, router.vpc)
             self._appliances.retain(vpc_id, records)
             self._appliances.make(records)
-            failures = self._furnish(router, records, usable, router.adopt(records, usable))
+            failures = router.adopt([*records, *self._peers.members(router.vpc)], usable)
+            failures = self._furnish(router, records, usable, failures)
         except (RouterError, OSError) as error:
-            log.error("router in doubt", vpc=vpc_id, reason=str(error))
-            self._broken.add(vpc_id)
-            return {record.key: str(error) for record in records}
+            return self._doubt(vpc_id, error)
         internet = self._start()
         for record in records:
             if record.key not in failures:
@@ -301,6 +328,7 @@ class LinuxFabric:
         if router is None:
             return
         self._unwire(router, set())
+        self._peers.leave(router)
         router.destroy()
 
     def _accelerate(self, node: Node) -> Accelerator:
@@ -327,12 +355,14 @@ class LinuxFabric:
             place = self._sites.get(link.site or "")
             if place is not None and place.takes():
                 place.tie(router.node, vpc, link.id)
+        self._peers.join(router, vpc)
         return self._usable(router, vpc)
 
     def _unwire(self, router: Router, usable: set[str]) -> None:
         """Remove wires that are not wanted any more; no route leads there now."""
         internet = self._start()
-        for name in [name for name in router.node.links if not names.is_port_link(name) and name not in usable]:
+        ways = [name for name in router.node.links if not names.is_port_link(name) and not is_wire(name)]
+        for name in [name for name in ways if name not in usable]:
             if name == names.INTERNET:
                 wires.part(internet.node, names.vpc_link(router.vpc.id), router.node, name)
                 continue
@@ -383,6 +413,8 @@ class LinuxFabric:
                         internet.lead(block, names.vpc_link(new.id))
             if isinstance(old, Vpc) and old.internet != new.internet:
                 for port in self._routers[new.id].ports.values():
+                    if port.vpc_id != new.id:
+                        continue  # a peer's
                     if new.internet:
                         self._advertise_port(internet, port)
                     else:
@@ -412,7 +444,7 @@ def wires_of(vpc: Vpc, sites: Mapping[str, SitePlace]) -> set[str]:
     """The wires a VPC has a right to now."""
     found = {names.INTERNET} if vpc.online else set()
     tied = [link for link in vpc.vpn if link.site and link.site in sites and sites[link.site].takes()]
-    return found | {names.vpn_link(link.id) for link in tied}
+    return found | {names.vpn_link(link.id) for link in tied} | {names.peering_link(link.id) for link in vpc.peerings}
 
 
 def _gains_public(share: Iterable[Change]) -> bool:

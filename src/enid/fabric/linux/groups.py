@@ -22,6 +22,7 @@ from enid.fabric.linux.names import (
     group_set,
     member_prefixes,
     members,
+    peering_link,
     reference_set,
 )
 from enid.fabric.linux.ruleset import prefix_mask
@@ -39,6 +40,7 @@ from enid.netlink.nftables import (
     Verdict,
     add_chain,
     add_rule,
+    ifname,
     insert_rule,
 )
 from enid.topology.records import Rule, SecurityGroup
@@ -54,13 +56,15 @@ Element = tuple[tuple[str, Key], Data]
 
 
 class Feature(NamedTuple):
-    """A way a group's rules match; ``referenced`` is the group referred to, or empty for rules with a block.
+    """A way a group's rules match; ``referenced`` is the group referred to, or empty for rules with a block, and
+    ``peering`` the connection over which it is a peer's. Peers of a VPC may have the same addresses.
     ``delegated``: not by the addresses of its members, but by their prefixes."""
 
     direction: str
     version: int
     icmp: bool
     referenced: str
+    peering: str = ""
     delegated: bool = False
 
 
@@ -81,7 +85,7 @@ def rules(group: SecurityGroup, direction: str) -> tuple[Rule, ...]:
 def features(group: SecurityGroup) -> set[Feature]:
     """The ways the group's rules match."""
     return {
-        Feature(direction, version, icmp, rule.group)
+        Feature(direction, version, icmp, rule.group, rule.peering)
         for direction in DIRECTIONS
         for rule in rules(group, direction)
         for version, icmp in _packets(rule)
@@ -100,7 +104,7 @@ def _packets(rule: Rule) -> Iterator[tuple[int, bool]]:
 
 def sets(group: str, feature: Feature) -> list[Set]:
     """The sets a feature of the group looks into."""
-    direction, version, _, referenced, delegated = feature
+    direction, version, _, referenced, _, delegated = feature
     if referenced:
         ports = Set(reference_set(group, direction, referenced), (PROTOCOL, SERVICE), interval=True)
         return [prefixes_set(referenced, version) if delegated else members_set(referenced, version), ports]
@@ -110,7 +114,7 @@ def sets(group: str, feature: Feature) -> list[Set]:
 
 def allow(groups: Sequence[str], group: str, feature: Feature) -> bytes:
     """The rule of a feature of ``group`` in the chain of a combination that has it; before the chain's last."""
-    direction, version, icmp, referenced, delegated = feature
+    direction, version, icmp, referenced, peering, delegated = feature
     far_end = nft.source(version) if direction == INGRESS else nft.destination(version)
     verdict = nft.accept() if direction == INGRESS else nft.returns()
     place = nft.FIELD if referenced else nft.FIELD + _WORDS[version]
@@ -121,11 +125,17 @@ def allow(groups: Sequence[str], group: str, feature: Feature) -> bytes:
         if delegated:
             far_end += nft.masked(prefix_mask(version))
             name = member_prefixes(referenced, version)
-        member = far_end + nft.lookup(name)
+        member = _over(direction, peering) + far_end + nft.lookup(name)
         match = member + nft.icmp(version, icmp) + ports + nft.lookup(reference_set(group, direction, referenced))
     else:
         match = nft.icmp(version, icmp) + far_end + ports + nft.lookup(group_set(group, direction, version))
     return insert_rule(TABLE, combination_chain(groups, direction), nft.version(version), match, verdict)
+
+
+def _over(direction: str, peering: str) -> bytes:
+    if not peering:
+        return b""
+    return (nft.iifname() if direction == INGRESS else nft.oifname()) + nft.equal(ifname(peering_link(peering)))
 
 
 def chains(groups: Sequence[str]) -> list[bytes]:

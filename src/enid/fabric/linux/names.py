@@ -20,7 +20,8 @@ LOWER: dict[int, IPv4Address | IPv6Address] = {4: IPv4Address("100.64.0.2"), 6: 
 """The next hop towards a VPC or a site, and towards the guest that has a prefix."""
 _OUR_TABLE = re.compile("enid([0-9a-f]{8})?")
 TRANSIT = 0x80000000
-"""Bit of a packet's mark: it was sent by an interface whose source check is off, and not from an address of its own."""
+"""Bit of a packet's mark: it was sent by an interface whose source check is off, and not from an address of its own;
+or, without the number of a route table, it came from a peer."""
 PORT = 0x40000000
 """Bit of a packet's mark: an interface of the VPC sent it, not a gateway."""
 
@@ -52,6 +53,21 @@ def is_port_link(link: str) -> bool:
 def vpn_link(connection_id: str) -> str:
     """Both ends of the wire that stands for a VPN connection."""
     return "n" + _tail(connection_id)
+
+
+def peering_link(peering_id: str) -> str:
+    """Both ends of the wire that stands for a VPC peering connection."""
+    return "p" + _tail(peering_id)
+
+
+def peering_mac(peering_id: str, vpc_id: str, other: str) -> str:
+    """The MAC of the end of a peering connection's wire in ``vpc_id``; ``other`` is the VPC at the other end."""
+    return wire_mac(peering_link(peering_id), "upper" if vpc_id < other else "lower")
+
+
+def peering_mark(peering_id: str) -> bytes:
+    """The mark of flows over a peering connection, as a map holds it. Small numbers mean something else."""
+    return (int(_digest(peering_id, 8), 16) | 0x80000000).to_bytes(4, "little")
 
 
 def vpc_link(vpc_id: str) -> str:

@@ -29,6 +29,7 @@ from enid.topology.records import (
     Kind,
     Network,
     NetworkAcl,
+    Peering,
     Port,
     Record,
     RecordKey,
@@ -51,7 +52,7 @@ class RouterError(Exception):
 class Router:
     """The router of ``vpc``.
 
-    :param host_id: ports elsewhere are members of their groups here and nothing more.
+    :param host_id: ports elsewhere, and those of peers, are members of their groups here and nothing more.
     :param accelerate: makes the accelerator of a router's namespace.
     """
 
@@ -150,7 +151,7 @@ class Router:
         return conntrack.flows(self.node.netfilter)
 
     def _here(self, port: Port) -> bool:
-        return port.host == self._host_id
+        return port.host == self._host_id and port.vpc_id == self.vpc.id
 
     def _device(self, port: Port) -> int:
         return self.node.links.get(names.port_link(port.attachment_id), 0)
@@ -179,9 +180,11 @@ class Router:
         port, old = change.new, change.old
         assert isinstance(port, Port)
         name = names.port_link(port.attachment_id)
+        if not self._here(port):
+            return False
         if isinstance(old, Port) and old.attachment_id == port.attachment_id and old.boot != port.boot:
             self.leaving[name] = old
-        return self._here(port) and (name not in self.node.links or name in self.leaving)
+        return name not in self.node.links or name in self.leaving
 
     def _unplug(self, doomed: Iterable[str]) -> None:
         doomed = list(doomed)
@@ -285,7 +288,7 @@ class Router:
             if port is None or port.source_dest_check or not self._here(port) or route.via not in port.addresses:
                 return None
             return routing.Hop(self._device(port), route.via)
-        wire = names.vpn_link(route.target) if route.kind is TargetKind.VPN else names.INTERNET
+        wire = _wire(route)
         return routing.upper_hop(self.node.links[wire], route.destination) if wire in self._wires else None
 
     # The kernel
@@ -318,7 +321,15 @@ class Router:
                 private.update(address for address in old.addresses if not kept or address not in kept.addresses)
                 public.update(pair[1] for pair in old.public if not kept or pair not in kept.public)
                 prefixes.update(prefix for prefix in old.prefixes if not kept or prefix not in kept.prefixes)
+            prefixes.update(block for peering in _parted(old, new) for block in peering.blocks)
         conntrack.forget(self.node.netfilter, private, public, prefixes)
+
+    def forget(self, old: Port, new: Port | None) -> None:
+        """A peer's interface was ``old`` and is ``new`` now."""
+        addresses, prefixes = (new.addresses, new.prefixes) if new else ((), ())
+        private = [address for address in old.addresses if address not in addresses]
+        gone = [prefix for prefix in old.prefixes if prefix not in prefixes]
+        conntrack.forget(self.node.netfilter, private, blocks=gone)
 
     def _rewrite(self) -> None:
         """The nftables table anew, from the records."""
@@ -351,8 +362,24 @@ def _deliveries(port: Port, device: int) -> Iterator[KernelRoute]:
 def _elements(vpc: Vpc, links: Iterable[str]) -> Iterator[Element]:
     yield from elements.blocks(vpc.blocks)
     yield from elements.answered(vpc)
+    peers = {names.peering_link(peering.id): peering for peering in vpc.peerings}
     for link in links:
-        yield from elements.gateway(link, vpc.id)
+        yield from elements.peering(peers[link], vpc.id) if link in peers else elements.gateway(link, vpc.id)
+
+
+def _wire(route: Route) -> str:
+    """The link a route to a gateway leads over."""
+    if route.kind is TargetKind.VPN:
+        return names.vpn_link(route.target)
+    return names.peering_link(route.target) if route.kind is TargetKind.PEERING else names.INTERNET
+
+
+def _parted(old: Record | None, new: Record | None) -> list[Peering]:
+    """The peering connections that ended with a change."""
+    if not isinstance(old, Vpc):
+        return []
+    kept = {peering.id for peering in new.peerings} if isinstance(new, Vpc) else set()
+    return [peering for peering in old.peerings if peering.id not in kept]
 
 
 def _own_addresses(vpc: Vpc) -> Iterator[Interface]:
@@ -363,5 +390,5 @@ def _own_addresses(vpc: Vpc) -> Iterator[Interface]:
 
 def wires(vpc: Vpc) -> set[str]:
     """The links to gateways a VPC may have."""
-    found = {names.vpn_link(link.id) for link in vpc.vpn}
+    found = {names.vpn_link(link.id) for link in vpc.vpn} | {names.peering_link(link.id) for link in vpc.peerings}
     return found | {names.INTERNET} if vpc.online else found

@@ -58,6 +58,7 @@ DROPS = {
     "no_route": "the route table has no route, or one that leads nowhere, or nobody has the address",
     "no_public_address": "to or from the internet without a public address",
     "between_gateways": "from one gateway to another, which a VPC does not carry",
+    "beyond_peer": "to a peered VPC, which has no such address and carries nothing further",
     "to_router": "for the router itself, and for none of the services it has",
     "too_fast": "for the router's services, and more than they take from one interface",
 }
@@ -77,6 +78,10 @@ SETS = (
     Set("logged", (IFNAME,)),
     Set("blocks4", (IPV4,), interval=True),
     Set("blocks6", (IPV6,), interval=True),
+    Set("peers4", (IFNAME, IPV4), interval=True),
+    Set("peers6", (IFNAME, IPV6), interval=True),
+    Set("peer_mark", (IFNAME,), MARK),
+    Set("peer_flows", (IFNAME, MARK)),
     Set("combination", (IFNAME,), MARK),
     Set("subnet", (IFNAME,), MARK),
     Set("beside", (IFNAME, MARK)),
@@ -96,7 +101,8 @@ SETS = (
 """``spoof``: who may send from what, and the mark of its route table. ``unchecked``: the same for ports whose source
 check is off. ``delegated``: the same as ``spoof``, by the first address of a prefix.
 ``macs``: the MAC behind each link. ``outside``: the links to gateways. ``logged``: those with a flow log.
-``blocks``: the VPC's.
+``blocks``: the VPC's. ``peers``: the addresses behind each link to a peered VPC; ``peer_mark``: the mark of the flows
+over such a link, and ``peer_flows`` the same as pairs.
 ``public``: private addresses that have one. ``combination``: the number of the groups a link's port carries;
 ``egress`` and ``ingress``: the chains of a number. ``table_of``: the route table of a link's port with IPv6, and
 ``open6`` the route tables whose IPv6 goes out through the internet gateway. ``subnet``: the number of a link's subnet;
@@ -104,8 +110,8 @@ check is off. ``delegated``: the same as ``spoof``, by the first address of a pr
 subnet's number, if it has a network ACL that denies something (:mod:`network_acls`). ``services``: where the router
 answers."""
 
-VIA_INTERNET, VIA_VPN, NO_GROUPS = (number.to_bytes(4, "little") for number in (1, 2, 3))
-"""Gateways in place of a combination, and ports that groups do not apply to."""
+VIA_INTERNET, VIA_VPN, NO_GROUPS, VIA_PEERING = (number.to_bytes(4, "little") for number in (1, 2, 3, 4))
+"""Gateways and peers in place of a combination, and ports that groups do not apply to."""
 _ICMP_UNREACHABLE = {4: (3, (0, 1)), 6: (1, (0, 3))}
 _NEIGHBOUR_DISCOVERY = (135, 136)
 _LINK_LOCAL = bytes.fromhex("fe80") + bytes(14)
@@ -175,6 +181,18 @@ def _source() -> list[bytes]:
         )
         for version in (4, 6)
     ]
+    peers = [
+        _rule(
+            "source",
+            nft.version(version),
+            nft.iifname(),
+            nft.source(version, nft.FIELD + 4),
+            nft.lookup(f"peers{version}"),
+            nft.set_mark(TRANSIT),
+            nft.accept(),
+        )
+        for version in (4, 6)
+    ]
     return [
         add_chain(TABLE, "outside_source"),
         *pretending,
@@ -185,6 +203,7 @@ def _source() -> list[bytes]:
         _rule("source", *_ASKS_FOR_A_LEASE, nft.accept()),
         _rule("source", nft.iifname(), nft.lookup_value("unchecked"), nft.set_mark(), nft.accept()),
         *delegated,
+        *peers,
         _rule(
             "source", nft.version(6), nft.source(6), nft.masked(_LINK_LOCAL_MASK), nft.equal(_LINK_LOCAL), nft.accept()
         ),
@@ -226,8 +245,9 @@ def _unknown() -> list[bytes]:
             [
                 (CATCH_ALL, Verdict(GOTO, "egress_denied")),
                 (Key(VIA_INTERNET), Verdict(JUMP, "from_internet")),
-                (Key(VIA_VPN), Verdict(JUMP, "from_vpn")),
+                (Key(VIA_VPN), Verdict(JUMP, "inward")),
                 (Key(NO_GROUPS), Verdict(CONTINUE)),
+                (Key(VIA_PEERING), Verdict(JUMP, "inward")),
             ],
         ),
         (
@@ -237,6 +257,7 @@ def _unknown() -> list[bytes]:
                 (Key(VIA_INTERNET), Verdict(GOTO, "to_internet")),
                 (Key(VIA_VPN), Verdict(ACCEPT)),
                 (Key(NO_GROUPS), Verdict(ACCEPT)),
+                (Key(VIA_PEERING), Verdict(GOTO, "to_peer")),
             ],
         ),
     ]
@@ -252,6 +273,7 @@ def _transit() -> list[bytes]:
     """What an appliance passes on. It may be the second passage of a flow the first one confirmed, and must be gated
     again; unless it answers that flow, or the flow began here (conntrack mark 1)."""
     return [
+        _rule("transit", nft.iifname(), nft.lookup_value("peer_mark"), nft.goto("crossing")),
         _rule("transit", nft.ct_state(nft.RELATED), nft.accept()),
         _rule("transit", nft.ct_status(nft.CONFIRMED), nft.ct_reply(), nft.accept()),
         _rule("transit", nft.ct_status(nft.CONFIRMED), nft.ct_mark(1), nft.accept()),
@@ -260,14 +282,37 @@ def _transit() -> list[bytes]:
     ]
 
 
+def _crossing() -> list[bytes]:
+    """What comes from a peer. Two peers may have the same addresses, so a flow belongs to the link it goes over: what
+    looks like a part of it and comes over another is none. (Of two such flows at once, the later one waits.)"""
+    own = nft.iifname() + nft.load_ct_mark(nft.FIELD + 4) + nft.lookup("peer_flows")
+    return [
+        _rule("crossing", nft.ct_status(nft.CONFIRMED), own, nft.accept()),
+        _rule("crossing", nft.ct_status(nft.CONFIRMED), nft.goto("invalid")),
+        _rule("crossing", nft.iifname(), nft.lookup_value("peer_mark"), nft.set_ct_mark()),
+        _rule("crossing", nft.goto("new")),
+    ]
+
+
 def _gateways() -> list[bytes]:
-    """What stands in place of security groups at the links to the internet and to VPNs.
+    """What stands in place of security groups at the links to the internet, to VPNs and to peers.
 
     An IPv6 address is as good as private unless its replies would leave through the internet gateway: through the
     egress-only one nobody comes in.
     """
     public6 = nft.version(6) + nft.oifname() + nft.lookup_value("table_of") + nft.lookup("open6")
     inside = {v: nft.version(v) + nft.destination(v) + nft.lookup(f"blocks{v}") + nft.returns() for v in (4, 6)}
+    beyond = [
+        _rule(
+            "to_peer",
+            nft.version(v),
+            nft.oifname(),
+            nft.destination(v, nft.FIELD + 4),
+            nft.lookup(f"peers{v}"),
+            nft.accept(),
+        )
+        for v in (4, 6)
+    ]
     return [
         _rule("from_internet", nft.version(4), nft.ct_status(nft.DST_NAT), nft.returns()),
         _rule("from_internet", public6, nft.returns()),
@@ -275,9 +320,12 @@ def _gateways() -> list[bytes]:
         _rule("to_internet", nft.version(4), nft.source(4), nft.lookup("public"), nft.accept()),
         _rule("to_internet", nft.version(6), nft.source(6), nft.lookup("blocks6"), nft.accept()),
         _rule("to_internet", _drop("no_public_address")),
-        _rule("from_vpn", inside[4]),
-        _rule("from_vpn", inside[6]),
-        _rule("from_vpn", _drop("between_gateways")),
+        _rule("inward", inside[4]),
+        _rule("inward", inside[6]),
+        _rule("inward", _drop("between_gateways")),
+        _rule("to_peer", nft.oifname(), nft.lookup_value("peer_mark"), nft.set_ct_mark()),
+        *beyond,
+        _rule("to_peer", _drop("beyond_peer")),
     ]
 
 
@@ -322,7 +370,7 @@ def skeleton(counters: Mapping[str, int]) -> list[bytes]:
 
     ``counters``: what the drop counters start from.
     """
-    chains = ("new", "transit", "from_internet", "to_internet", "from_vpn", "asked")
+    chains = ("new", "transit", "from_internet", "to_internet", "inward", "to_peer", "crossing", "asked")
     return [
         add_table(TABLE),
         *(add_counter(TABLE, reason, counters.get(reason, 0)) for reason in DROPS),
@@ -332,6 +380,7 @@ def skeleton(counters: Mapping[str, int]) -> list[bytes]:
         *_source(),
         *_forward(),
         *_transit(),
+        *_crossing(),
         *_gateways(),
         *_router(),
         *_unknown(),

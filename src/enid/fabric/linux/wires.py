@@ -20,9 +20,9 @@ def join(upper: Node, upper_name: str, lower: Node, lower_name: str) -> None:
 
     The neighbours are announced to the nodes, not settled yet.
     """
-    if not _joined(upper, upper_name, lower, lower_name):
+    if not joined(upper, upper_name, lower, lower_name):
         part(upper, upper_name, lower, lower_name)
-        _make(upper, upper_name, lower, lower_name)
+        make(upper, upper_name, lower, lower_name)
     upper.neighbours.announce(_neighbours(upper.links[upper_name], LOWER, wire_mac(upper_name, "lower")))
     lower.neighbours.announce(_neighbours(lower.links[lower_name], UPPER, wire_mac(upper_name, "upper")))
 
@@ -38,7 +38,8 @@ def _neighbours(device: int, hops: dict[int, IPv4Address | IPv6Address], far: st
     return (((device, hop), far) for hop in hops.values())
 
 
-def _joined(upper: Node, upper_name: str, lower: Node, lower_name: str) -> bool:
+def joined(upper: Node, upper_name: str, lower: Node, lower_name: str) -> bool:
+    """The wire is there and whole."""
     if upper_name not in upper.links or lower_name not in lower.links:
         return False
     try:
@@ -48,17 +49,18 @@ def _joined(upper: Node, upper_name: str, lower: Node, lower_name: str) -> bool:
     return links.parse_link(body).peer == upper.links[upper_name]
 
 
-def _make(upper: Node, upper_name: str, lower: Node, lower_name: str) -> None:
+def make(upper: Node, upper_name: str, lower: Node, lower_name: str, mtu: int = WIRE_MTU) -> None:
+    """A new wire, both ends up."""
     index = lower.index()
     lower.route.request(
         links.new_veth(
             lower_name,
             index=index,
             mac=wire_mac(upper_name, "lower"),
-            mtu=WIRE_MTU,
+            mtu=mtu,
             peer_name=upper_name,
             peer_mac=wire_mac(upper_name, "upper"),
-            peer_mtu=WIRE_MTU,
+            peer_mtu=mtu,
             peer_namespace=upper.namespace,
         )
     )

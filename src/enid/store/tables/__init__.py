@@ -33,6 +33,7 @@ from enid.store.tables.network_interfaces import (
     private_addresses,
     public_addresses,
 )
+from enid.store.tables.peerings import vpc_peering_connections
 from enid.store.tables.route_tables import route_propagations, route_table_associations, route_tables, routes
 from enid.store.tables.security_groups import prefix_list_entries, prefix_lists, security_group_rules, security_groups
 from enid.store.tables.sites import sites
@@ -83,6 +84,7 @@ __all__ = [
     "tags",
     "vpc_cidr_blocks",
     "vpc_endpoints",
+    "vpc_peering_connections",
     "vpcs",
     "vpn_connection_routes",
     "vpn_connections",

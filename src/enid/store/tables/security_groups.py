@@ -31,6 +31,9 @@ security_group_rules = Table(
     optional_text("cidr_ipv6"),
     optional_text("prefix_list_id", index=True),
     optional_text("referenced_group_id", index=True),
+    optional_text("referenced_account_id"),  # these three: of a group of another VPC, and the peering it was seen over
+    optional_text("referenced_vpc_id", index=True),
+    optional_text("referenced_peering_id"),
     optional_text("description"),
     text_column("identity"),  # everything but the description, so that a duplicate is a constraint
     UniqueConstraint("group_id", "identity"),

@@ -14,6 +14,7 @@ tags = Table(
     text_column("value"),
     owner(),
     text_column("resource_type"),
-    PrimaryKeyConstraint("resource_id", "key"),
+    PrimaryKeyConstraint("resource_id", "key", "account_id"),
     Index("ix_tags_key_value", "key", "value"),
 )
+"""Tags belong to who gave them: of a peering connection each of the two accounts has its own."""
