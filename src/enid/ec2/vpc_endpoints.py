@@ -25,7 +25,7 @@ from enid.ec2.context import Context, Params, Result
 from enid.ec2.describe import describe
 from enid.ec2.errors import AwsError, check_id, invalid_parameter_value, missing_parameter, unsupported
 from enid.ec2.registry import operation
-from enid.ec2.resources import fetch
+from enid.ec2.resources import fetch, fetch_all
 from enid.ec2.unsupported import refuse
 from enid.ec2.vpc_endpoint_services import GATEWAY, INTERFACE
 from enid.store.ids import new_id
@@ -149,6 +149,8 @@ def modify_vpc_endpoint(ctx: Context, params: Params) -> Result:
     _check_kind(row.kind, params)
     if params.get("IpAddressType", row.ip_address_type) != row.ip_address_type:
         raise unsupported("IpAddressType: an endpoint keeps the one it was made with.")
+    for prefix, name in (("sg", "SecurityGroup"), ("subnet", "Subnet"), ("rtb", "RouteTable")):
+        fetch_all(ctx, prefix, params.get(f"Remove{name}Ids", ()))
     changes: dict[str, Any] = {}
     if params.get("PolicyDocument") or params.get("ResetPolicy"):
         changes["policy_document"] = _EVERYTHING if params.get("ResetPolicy") else _policy(params)
