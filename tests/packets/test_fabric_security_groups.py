@@ -140,6 +140,15 @@ def test_several_groups_allow_what_any_of_them_allows(lab: Lab) -> None:
     udp_denied(lab, "ingress_denied", number=3)
 
 
+def test_a_rule_that_no_packet_can_match_is_in_nobodys_way(lab: Lab) -> None:
+    """AWS takes ICMPv6 from an IPv4 block, and so does enid."""
+    useless = [Rule(58, -1, -1, cidr="10.0.0.0/8"), Rule(1, -1, -1, cidr="::/0")]
+    lab.apply(vpc(), table(), group(), group("sg-b", ingress=useless, egress=useless))
+    lab.apply(port(5), port(6, groups=("sg-b",)))
+    udp_denied(lab, "ingress_denied")
+    assert not lab.guest(A).pings(B.addresses[1])
+
+
 def test_a_group_that_is_gone_allows_nothing(lab: Lab) -> None:
     lab.apply(vpc(), table(), group(), group("sg-b"), port(5), port(6, groups=("sg-b",)))
     lab.remove(group("sg-b"))

@@ -156,9 +156,12 @@ def dispatch(groups: Sequence[str]) -> Iterator[Element]:
 
 
 def elements(group: SecurityGroup) -> Iterator[Element]:
-    """The elements that are the group's rules."""
+    """The elements that are the group's rules.
+
+    A rule that no packet can match (ICMPv6 from an IPv4 block) has no set to be in, and needs none.
+    """
     for direction in DIRECTIONS:
-        said = rules(group, direction)
+        said = [rule for rule in rules(group, direction) if any(_packets(rule))]
         for version in (4, 6):
             name = group_set(group.id, direction, version)
             yield from (((name, key), b"") for key in cidr_keys(said, version))
