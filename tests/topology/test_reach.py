@@ -35,7 +35,18 @@ from worlds import (
 
 from enid.topology.places import Place, Traffic, UnknownPlace, traffic
 from enid.topology.reach import Part, Reason, Verdict, reach
-from enid.topology.records import Peering, Record, Route, Rule, SecurityGroup, TargetKind, Vpc, VpnLink, World
+from enid.topology.records import (
+    NetworkAcl,
+    Peering,
+    Record,
+    Route,
+    Rule,
+    SecurityGroup,
+    TargetKind,
+    Vpc,
+    VpnLink,
+    World,
+)
 
 
 def ask(source: str, destination: str, what: str | Traffic = "tcp/80", of: World = DUAL_HOMED) -> Verdict:
@@ -105,6 +116,10 @@ class TestEgressOnlyGateways:
         verdict = ask("i-near", "i-far", of=self.OF)
         assert verdict.reachable
         assert Part.EGRESS_ONLY_GATEWAY in [hop.part for hop in verdict.hops]
+
+    def test_the_senders_network_acl_is_asked(self) -> None:
+        closed = NetworkAcl("acl-1", "vpc-1", (4, 6), (self.INSIDE.id,), (), ())
+        assert why_not("i-near", "i-far", of=but(self.OF, closed)) is Reason.ACL_EGRESS
 
     def test_nobody_comes_in(self) -> None:
         assert why_not("i-far", "i-near", of=self.OF) is Reason.NO_INTERNET_GATEWAY
