@@ -162,6 +162,9 @@ def test_the_host_reaches_public_addresses_and_is_not_reached(hosted: Lab) -> No
         source = delivers(host, inside, address)
         inside.sendto(b"back", (source, host.getsockname()[1]))
         assert host.recv(10) == b"back"
+        hosted.restart()
+        inside.sendto(b"again", (source, host.getsockname()[1]))
+        assert host.recv(10) == b"again", "a new agent leaves the host its way"
         ear.bind((source, 0))
         inside.sendto(b"hello", ear.getsockname())
         delivers(host, inside, address)

@@ -292,6 +292,18 @@ def test_a_small_send_buffer_only_splits_the_load(lab: Lab, monkeypatch: pytest.
     assert arrived == list(range(arrived[0], probe.sent))
 
 
+def test_tidying_up_ends_when_old_links_and_old_tables_are_gone(lab: Lab) -> None:
+    lab.apply(vpc(), table(), group(), A, B)
+    lab.restart()
+    lab.remove(B)
+    while lab.fabric.tidy():
+        pass
+    router = Guest(os.dup(lab.fabric._routers[vpc().id].node.namespace))
+    chains = router.run("nft list chains").stdout
+    router.close()
+    assert chains.count("table inet enid") == 1
+
+
 def test_chains_nobody_uses_are_swept(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("enid.fabric.linux.router._GARBAGE", 3)
     lab.apply(vpc(), table(), *(group(f"sg-{number}") for number in range(6)), group(), A, B)

@@ -66,7 +66,7 @@ class LinuxFabric:
     def resync(self, world: World) -> Failures:
         self.close()
         self._reset()
-        internet = self._start()
+        internet = self._start(settle=False)
         self._unpin_unknown(world)
         failures: dict[RecordKey, str] = {}
         for record in world.values():
@@ -131,7 +131,8 @@ class LinuxFabric:
             self._settle_outside(self._start())
         busy = next((router for router in self._routers.values() if router.leaving), None)
         if busy is not None:
-            return busy.tidy() or any(router.leaving for router in self._routers.values())
+            busy.tidy()
+            return True
         more = [router.tidy() for router in self._routers.values()]
         return any(more)
 
@@ -168,8 +169,11 @@ class LinuxFabric:
 
     # Namespaces
 
-    def _start(self) -> Internet:
-        """The internet, which is always there."""
+    def _start(self, settle: bool = True) -> Internet:
+        """The internet, which is always there.
+
+        :param settle: make it so at once. A resync does that at its end, when all that is wanted there is announced.
+        """
         if self._internet is None:
             namespaces.prepare(self._pins)
             self._internet = Internet(self._pins / names.INTERNET, self._settings.public_pool, self.counts)
@@ -178,7 +182,8 @@ class LinuxFabric:
                     self._internet.join_host(self._host_device, self._settings.public_pool)
                 except OSError as error:
                     log.warning("the host has no way to public addresses", reason=str(error))
-            self._internet.node.settle()
+            if settle:
+                self._internet.node.settle()
         return self._internet
 
     def _may_touch_host(self) -> bool:
