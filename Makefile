@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 ROOT := $(filter 0,$(shell id -u))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types bench setup clean
+.PHONY: help demo test lint types soak bench setup clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -22,6 +22,9 @@ lint: .setup ## style
 
 types: .setup ## types
 	@$(PYTHON) -m mypy
+
+soak: .setup ## try for hours to prove the data plane wrong (needs root; docs/proof.md; ENID_SOAK=0.1 takes a tenth)
+	@ENID_SOAK=$${ENID_SOAK:-1} $(PYTHON) -m pytest tests/proof -x -s $(ARGS)
 
 bench: .setup ## measure what the README claims (needs root)
 	@$(PYTHON) -m bench $(ARGS)

@@ -10,12 +10,12 @@ from typing import Any, cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kernel_model import Frame, Kernel
 
 from enid.fabric.linux import names
 from enid.fabric.linux.gates import Gates
 from enid.netlink.netfilter import NetfilterSocket
 from enid.topology.records import AclEntry, NetworkAcl, Port, Subnet
+from kernel_model import Frame, Kernel
 from network_acl_cases import GRE, TCP, UDP, Packet, first_match, packets, sides
 
 SUBNETS = tuple(

@@ -1,0 +1,227 @@
+"""What becomes of one packet, by AWS's rules: loops over what the plan says, and nothing of enid's.
+
+AWS's guide to VPCs is the source: source/destination checks; groups, of which any rule may allow and which know a
+reply; the longest prefix of the subnet's route table, a local route before all; network ACLs at the borders of subnets,
+where the first entry that matches decides and a reply is a packet like any other; one-to-one translation at the
+internet gateway. A rule that refers to a group means the private addresses of the interfaces that carry it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+
+from aws_plan import Acl, Address, Interface, Plan, Route, named
+
+PROTOCOLS = {"tcp": 6, "udp": 17, "icmp": 1, "icmpv6": 58}
+TCP, UDP, ICMP, ICMP6 = 6, 17, 1, 58
+_ANSWERS = {(ICMP, 8): 0, (ICMP, 13): 14, (ICMP6, 128): 129}
+
+
+@dataclass(frozen=True)
+class Packet:
+    """``number`` and ``code``: the destination port and 0, or ICMP's type and code."""
+
+    source: Address
+    destination: Address
+    protocol: int
+    number: int = 0
+    code: int = 0
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """Where a packet came out, and with which addresses; ``borders`` it crossed: (subnet, egress, the far end)."""
+
+    interface: str
+    source: Address
+    destination: Address
+    borders: tuple[tuple[str, bool, Address], ...]
+    unsure: bool = False
+    """AWS delivers it, enid need not: no reply could leave. See the differences from AWS."""
+
+
+def arrival(plan: Plan, sender: Interface, packet: Packet) -> Arrival | None:
+    """Where the first packet of a conversation arrives; ``None``: nowhere."""
+    if sender.source_dest_check and packet.source not in sender.parsed():
+        return None
+    if not _groups_allow(plan, sender, True, packet, packet.destination):
+        return None
+    vpc = plan.vpc_of(sender)
+    if _in_any(packet.destination, vpc.blocks):
+        receiver = _owner(plan, vpc.id, packet.destination)
+        return receiver and _across(plan, sender, receiver, packet)
+    route = _route(plan, sender, packet.destination)
+    if route is None:
+        return None
+    if route.kind == "interface":
+        receiver = next((each for each in plan.interfaces if each.id == route.target), None)
+        has_family = receiver and any(each.version == packet.destination.version for each in receiver.parsed())
+        return (receiver and has_family and _across(plan, sender, receiver, packet)) or None
+    return _over_the_internet(plan, sender, route, packet)
+
+
+def _across(plan: Plan, sender: Interface, receiver: Interface, packet: Packet) -> Arrival | None:
+    """From one interface to another of the same VPC."""
+    borders: tuple[tuple[str, bool, Address], ...] = ()
+    if sender.subnet != receiver.subnet:
+        borders = ((sender.subnet, True, packet.destination), (receiver.subnet, False, packet.source))
+    if not all(_border_allows(plan, border, packet) for border in borders):
+        return None
+    return _received(plan, receiver, packet, borders)
+
+
+def _received(
+    plan: Plan, receiver: Interface, packet: Packet, borders: tuple[tuple[str, bool, Address], ...]
+) -> Arrival | None:
+    if receiver.source_dest_check and packet.destination not in receiver.parsed():
+        return None
+    if not _groups_allow(plan, receiver, False, packet, packet.source):
+        return None
+    return Arrival(receiver.id, packet.source, packet.destination, borders)
+
+
+def _over_the_internet(plan: Plan, sender: Interface, route: Route, packet: Packet) -> Arrival | None:
+    """Out of one VPC's gateway and in at another's, or its own."""
+    vpc = plan.vpc_of(sender)
+    out = (sender.subnet, True, packet.destination)
+    if not _border_allows(plan, out, packet):
+        return None
+    if route.kind == "egress_only":
+        if not vpc.egress_only:
+            return None
+        source: Address | None = packet.source
+    else:
+        if not vpc.internet_gateway:
+            return None
+        source = packet.source if packet.source.version == 6 else _public(sender, packet.source)
+    if source is None:
+        return None
+    for receiver in plan.interfaces:
+        inside = _private(receiver, packet.destination)
+        if inside is None or not plan.vpc_of(receiver).internet_gateway:
+            continue
+        seen = Packet(source, inside, packet.protocol, packet.number, packet.code)
+        entering = (receiver.subnet, False, source)
+        if not _border_allows(plan, entering, seen):
+            return None
+        found = _received(plan, receiver, seen, (out, entering))
+        if found is None or packet.source.version == 4:
+            return found
+        back = _route(plan, receiver, source)
+        if back is not None and back.kind == "internet":
+            return found
+        table = named(plan.tables, named(plan.subnets, receiver.subnet).table)
+        some = any(each.kind == "internet" and ":" in each.destination for each in table.routes)
+        return Arrival(receiver.id, source, inside, (out, entering), unsure=True) if some else None
+    return None
+
+
+def answered(plan: Plan, sender: Interface, packet: Packet, came: Arrival, client_port: int) -> bool:
+    """Whether the reply of a packet that arrived comes back to its sender."""
+    receiver = next(each for each in plan.interfaces if each.id == came.interface)
+    if packet.source not in sender.parsed():
+        return False
+    if not _in_any(came.source, plan.vpc_of(receiver).blocks):
+        back = _route(plan, receiver, came.source)
+        if back is None or back.kind != "internet":
+            return False
+    number = client_port if packet.protocol in (TCP, UDP) else _ANSWERS.get((packet.protocol, packet.number), 0)
+    code = 0 if packet.protocol in (ICMP, ICMP6) else packet.code
+    reply = Packet(came.destination, came.source, packet.protocol, number, code)
+    return all(_border_allows(plan, (subnet, not egress, far), reply) for subnet, egress, far in came.borders)
+
+
+def client_ports(plan: Plan) -> list[int]:
+    """Where what network ACLs say about ports from 1024 may change."""
+    edges = {entry.first for acl in plan.acls for entry in acl.entries if entry.protocol in (TCP, UDP)}
+    edges |= {(entry.last or 0) + 1 for acl in plan.acls for entry in acl.entries if entry.protocol in (TCP, UDP)}
+    return sorted({1024, 65535} | {port for port in edges if port is not None and 1024 <= port <= 65535})
+
+
+def _groups_allow(plan: Plan, interface: Interface, egress: bool, packet: Packet, far: Address) -> bool:
+    for group in plan.groups:
+        if group.id in interface.groups:
+            for rule in group.permissions:
+                if rule.egress == egress and _speaks_of(rule.protocol, rule.first, rule.last, packet):
+                    if rule.group:
+                        vpc = plan.vpc_of(interface)
+                        for member in plan.interfaces:
+                            if rule.group in member.groups and plan.vpc_of(member) == vpc and far in member.parsed():
+                                return True
+                    elif _in_any(far, named(plan.lists, rule.prefix_list).blocks if rule.prefix_list else (rule.cidr,)):
+                        return True
+    return False
+
+
+def _border_allows(plan: Plan, border: tuple[str, bool, Address], packet: Packet) -> bool:
+    subnet, egress, far = border
+    acl: Acl | None = next((acl for acl in plan.acls if subnet in acl.subnets), None)
+    if acl is None:
+        return True
+    for entry in sorted(acl.entries, key=lambda entry: entry.number):
+        if entry.egress == egress and _in_any(far, (entry.block,)):
+            first, last = entry.first, entry.last
+            if _speaks_of(str(entry.protocol), -1 if first is None else first, -1 if last is None else last, packet):
+                return entry.allow
+    return False
+
+
+def _speaks_of(protocol: str, first: int, last: int, packet: Packet) -> bool:
+    number = PROTOCOLS[protocol] if protocol in PROTOCOLS else int(protocol)
+    if number == -1:
+        return True
+    if number != packet.protocol:
+        return False
+    if number in (TCP, UDP):
+        return first <= packet.number <= last
+    if number in (ICMP, ICMP6):
+        return (first == -1 or first == packet.number) and (last == -1 or last == packet.code)
+    return True
+
+
+def _route(plan: Plan, sender: Interface, destination: Address) -> Route | None:
+    table = named(plan.tables, named(plan.subnets, sender.subnet).table)
+    best = None
+    for route in table.routes:
+        block = ip_network(route.destination)
+        if destination in block and (best is None or block.prefixlen > ip_network(best.destination).prefixlen):
+            best = route
+    return best
+
+
+def _owner(plan: Plan, vpc: str, address: Address) -> Interface | None:
+    for interface in plan.interfaces:
+        if plan.vpc_of(interface).id == vpc and address in interface.parsed():
+            return interface
+    return None
+
+
+def _public(interface: Interface, private: Address) -> Address | None:
+    for inside, outside in interface.public:
+        if ip_address(inside) == private:
+            return ip_address(outside)
+    return None
+
+
+def _private(interface: Interface, public: Address) -> Address | None:
+    if public.version == 6:
+        return public if public in interface.parsed() else None
+    for inside, outside in interface.public:
+        if ip_address(outside) == public:
+            return ip_address(inside)
+    return None
+
+
+def _in_any(address: Address, blocks: tuple[str, ...]) -> bool:
+    return any(address in _network(block) for block in blocks)
+
+
+_NETWORKS: dict[str, object] = {}
+
+
+def _network(block: str):  # type: ignore[no-untyped-def]
+    """Parsed once."""
+    if block not in _NETWORKS:
+        _NETWORKS[block] = ip_network(block)
+    return _NETWORKS[block]

@@ -1,0 +1,192 @@
+"""The fabric's routers over a modelled kernel: their own staging and messages, and no privileges.
+
+Links are names with numbers, routes are what the router says it has set, nf_tables is :mod:`kernel_model`. What the
+internet does is written here anew: it leads a public address, or a VPC's IPv6 block, to the VPC that has it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from enid.fabric.linux import names
+from enid.fabric.linux import router as router_module
+from enid.fabric.linux.accelerator import Accelerator
+from enid.fabric.linux.cells import Cells
+from enid.fabric.linux.fabric import vpc_of
+from enid.fabric.linux.router import Router
+from enid.netlink.message import hardware
+from enid.netlink.nftables import FORWARD, POSTROUTING, PREROUTING
+from enid.netlink.routes import MAIN, Route
+from enid.topology.records import Address, Change, Kind, Port, Record, RecordKey, Vpc
+from kernel_model import Frame, Kernel
+
+_ESTABLISHED, _CONFIRMED, _DST_NAT = 2, 1 << 3, 1 << 5
+
+
+class _Nothing:
+    """rtnetlink that is asked for links only, which are not there."""
+
+    def batch(self, requests: Sequence[bytes]) -> list[int]:
+        return [0] * len(requests)
+
+
+class ModelNode:
+    """Stands in for a namespace."""
+
+    def __init__(self, path: Path, _counts: object, _settings: object) -> None:
+        self.path = path
+        self.route = _Nothing()
+        self.netfilter = Kernel()
+        self.routes: Cells[Any, Route] = Cells()
+        self.rules: Cells[Any, bool] = Cells()
+        self.addresses: Cells[Any, bool] = Cells()
+        self.gateways: Cells[int, bool] = Cells()
+        self.neighbours: Cells[Any, str] = Cells()
+        self.links: dict[str, int] = {names.INTERNET: 2}
+        self._next = 10
+
+    def index(self) -> int:
+        self._next += 1
+        return self._next
+
+    def delete_links(self, doomed: Iterable[str]) -> None:
+        for name in doomed:
+            if name != names.INTERNET:
+                self.links.pop(name, None)
+
+    def settle_neighbours(self, everything: bool = False) -> dict[int, str]:
+        for cells in (self.neighbours, self.gateways, self.addresses):
+            cells.take(everything)
+        return {}
+
+    def settle_routes(self, everything: bool = False) -> dict[int, str]:
+        self.routes.take(everything)
+        self.rules.take(everything)
+        return {}
+
+    def way(self, destination: Address, mark: int) -> str:
+        """The link a packet leaves by, as the kernel's rules and routes say; empty: nowhere."""
+        rules = sorted(
+            (rule for rule in self.rules.held if rule.version == destination.version), key=lambda rule: rule.priority
+        )
+        for rule in rules:
+            found = self._look_up(rule.table, destination) if mark & rule.mask == rule.mark or not rule.mark else None
+            if found and (rule.suppress_prefix_length or -1) < found.destination.prefixlen:
+                return self._link(found)
+        found = self._look_up(MAIN, destination)
+        return self._link(found) if found else ""
+
+    def _look_up(self, table: int, destination: Address) -> Route | None:
+        matching = [
+            route for route in self.routes.held.values() if route.table == table and destination in route.destination
+        ]
+        return min(matching, key=lambda route: (-route.destination.prefixlen, route.metric), default=None)
+
+    def _link(self, route: Route) -> str:
+        return next((name for name, index in self.links.items() if index == route.device), "")
+
+
+class ModelFabric:
+    """Routers, given changes as the fabric gives them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(router_module, "Node", ModelNode)
+        monkeypatch.setattr(router_module.plugs, "plug", _plug)
+        monkeypatch.setattr(router_module.plugs, "set_aside", lambda *_: None)
+        monkeypatch.setattr(router_module.plugs, "adoptable", lambda *_: set())
+        monkeypatch.setattr(router_module.conntrack, "forget", lambda *_: None)
+        self.world: dict[RecordKey, Record] = {}
+        self._routers: dict[str, Router] = {}
+
+    def become(self, wanted: Mapping[RecordKey, Record]) -> None:
+        """A new VPC's router adopts what there is of it; later ones are given what changed."""
+        shares: defaultdict[str, list[Change]] = defaultdict(list)
+        for key in {**self.world, **wanted}:
+            old, new = self.world.get(key), wanted.get(key)
+            if old != new:
+                shares[vpc_of(new or old)].append(Change(old, new))  # type: ignore[arg-type]
+        self.world = dict(wanted)
+        for vpc_id, share in shares.items():
+            vpc = wanted[Kind.VPC, vpc_id]
+            assert isinstance(vpc, Vpc)
+            wires = {names.INTERNET} if vpc.online else set()
+            if vpc_id in self._routers:
+                assert self._routers[vpc_id].apply(share, wires) == {}
+                while self._routers[vpc_id].leaving:
+                    self._routers[vpc_id].tidy()
+                continue
+            made = Router(vpc, Path(names.vpc_pin(vpc_id)), "host-1", lambda _: None, lambda _: Accelerator(), None)  # type: ignore[arg-type]
+            self._routers[vpc_id] = made
+            assert made.adopt([change.new for change in share if change.new], wires) == {}
+
+    def send(
+        self, port: Port, source: Address, destination: Address, protocol: int, transport: bytes, reply: bool = False
+    ) -> tuple[str, Address, Address] | None:
+        """Where a packet of a new flow (or the reply of an established one) comes out: the interface, and addresses."""
+        link = names.port_link(port.attachment_id)
+        frame = Frame(link, "", source, destination, protocol, transport, hardware(port.mac))
+        if reply:
+            frame = frame._replace(state=_ESTABLISHED, status=_CONFIRMED, reply=True)
+        return self._pass(port.vpc_id, frame)
+
+    def _pass(self, vpc_id: str, frame: Frame) -> tuple[str, Address, Address] | None:
+        """Through a VPC's router."""
+        node: Any = self._routers[vpc_id].node
+        kernel: Kernel = node.netfilter
+        kernel.begin()
+        for chain in kernel.meets(PREROUTING):
+            if not kernel.passes(chain, frame):
+                return None
+            if kernel.rewritten:
+                frame = frame._replace(destination=IPv4Address(kernel.rewritten), status=frame.status | _DST_NAT)
+                kernel.rewritten = b""
+        link = node.way(frame.destination, kernel.mark)
+        frame = frame._replace(outgoing=link)
+        if not link or not all(kernel.passes(chain, frame) for chain in kernel.meets(FORWARD)):
+            return None
+        for chain in kernel.meets(POSTROUTING):
+            if not kernel.passes(chain, frame):
+                return None
+            if kernel.rewritten:
+                frame = frame._replace(source=IPv4Address(kernel.rewritten))
+        if link == names.INTERNET:
+            return self._over_the_internet(frame)
+        port = next(
+            port for port in self._routers[vpc_id].ports.values() if names.port_link(port.attachment_id) == link
+        )
+        return port.id, frame.source, frame.destination
+
+    def _over_the_internet(self, frame: Frame) -> tuple[str, Address, Address] | None:
+        for vpc_id, router in self._routers.items():
+            if frame.destination in self._advertised(router):
+                mac = hardware(names.wire_mac(names.vpc_link(vpc_id), "upper"))
+                entering = Frame(
+                    names.INTERNET, "", frame.source, frame.destination, frame.protocol, frame.transport, mac
+                )
+                return self._pass(vpc_id, entering)
+        return None
+
+    def _advertised(self, router: Router) -> _Blocks:
+        vpc = router.vpc
+        public = {outside for port in router.ports.values() for _, outside in port.public} if vpc.internet else set()
+        return _Blocks(public, [block for block in vpc.blocks if block.version == 6] if vpc.online else [])
+
+
+class _Blocks:
+    def __init__(self, single: set[Any], wide: list[Any]) -> None:
+        self._single, self._wide = single, wide
+
+    def __contains__(self, address: object) -> bool:
+        return address in self._single or any(address in block for block in self._wide)
+
+
+def _plug(node: ModelNode, _accelerator: object, wanted: Sequence[Port], _guest: object) -> dict[RecordKey, str]:
+    for port in wanted:
+        node.links[names.port_link(port.attachment_id)] = node.index()
+    return {}
