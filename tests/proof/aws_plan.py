@@ -166,7 +166,7 @@ def _records(plan: Plan) -> Iterator[Record]:
         yield compiler.route_table(table.id, owners[table.vpc], rows, False, targets, lambda id_: lists[id_])
     for group in plan.groups:
         rows = [_permission(each) for each in group.permissions]
-        yield compiler.security_group(group.id, group.vpc, rows, lambda id_: lists[id_])
+        yield compiler.security_group(group.id, group.vpc, rows, lambda id_: lists[id_], {})
     for acl in plan.acls:
         six = any(":" in block for block in named(plan.vpcs, acl.vpc).blocks)
         entries = [_entry(each) for each in acl.entries]
@@ -208,6 +208,7 @@ def _permission(given: Permission) -> Row:
         from_port=given.first,
         to_port=given.last,
         referenced_group_id=given.group or None,
+        referenced_vpc_id=None,
         prefix_list_id=given.prefix_list or None,
         cidr_ipv4=None if six else given.cidr or None,
         cidr_ipv6=given.cidr if six else None,
