@@ -23,8 +23,8 @@ lint: .setup ## style
 types: .setup ## types
 	@$(PYTHON) -m mypy
 
-soak: .setup ## try for hours to prove the data plane wrong (needs root; docs/proof.md; ENID_SOAK=0.1 takes a tenth)
-	@ENID_SOAK=$${ENID_SOAK:-1} $(PYTHON) -m pytest tests/proof -x -s $(ARGS)
+soak: .setup ## try for hours to prove the data plane wrong (needs root; docs/proof.md; SOAK=0.1 takes a tenth)
+	@SOAK=$${SOAK:-1} $(PYTHON) -m pytest tests/proof -x -s $(ARGS)
 
 bench: .setup ## measure what the README claims (needs root)
 	@$(PYTHON) -m bench $(ARGS)

@@ -131,7 +131,14 @@ class TestWhy:
         }
         open_port = enid("why", "internet", "web", "tcp/80", "--json").json
         (gate,) = [hop for hop in open_port["hops"] if hop["component"] == "security-groups"]
-        assert gate["by"] == {"protocol": 6, "from_port": 80, "to_port": 80, "cidr": "0.0.0.0/0", "group": ""}
+        assert gate["by"] == {
+            "protocol": 6,
+            "from_port": 80,
+            "to_port": 80,
+            "cidr": "0.0.0.0/0",
+            "group": "",
+            "peering": "",
+        }
 
     def test_a_missing_store_is_not_a_no(self, enid) -> None:
         assert enid("why", "internet", "web", "tcp/80").code == 2

@@ -1,7 +1,7 @@
 """How much is tried, and from which seed.
 
-``ENID_SOAK=1`` tries as much as ``make soak`` does, ``ENID_SOAK=0.1`` a tenth of it; without it, what CI has time for.
-``ENID_SEED=n`` begins with that seed: what a failure prints.
+``SOAK=1`` tries as much as ``make soak`` does, ``SOAK=0.1`` a tenth of it; without it, what CI has time for.
+``SEED=n`` begins with that seed: what a failure prints.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 
-_SOAK = float(os.environ.get("ENID_SOAK") or 0)
+_SOAK = float(os.environ.get("SOAK") or 0)
 
 
 def amount(ci: int, long: int) -> int:
@@ -19,7 +19,7 @@ def amount(ci: int, long: int) -> int:
 
 def first_seed() -> int:
     """CI begins with the same seed each time, a soak with one of its own."""
-    given = os.environ.get("ENID_SEED")
+    given = os.environ.get("SEED")
     if given:
         return int(given)
     return secrets.randbelow(1 << 40) if _SOAK else 1

@@ -62,7 +62,7 @@ def test_what_changes_made_is_what_a_resync_makes(labs: tuple[PacketLab, PacketL
             names.append(name)
             found = incremental.become(after) or full.resync(after) or differences(kernels(incremental), kernels(full))
             if found:
-                where = f"seed {seed} (ENID_SEED={seed}), change {len(names)} ({' '.join(names[-5:])})"
+                where = f"seed {seed} (SEED={seed}), change {len(names)} ({' '.join(names[-5:])})"
                 pytest.fail("\n".join([where, *found[:10], *_told(plan, after)]))
             plan = after
             done += 1

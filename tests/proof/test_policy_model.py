@@ -108,7 +108,7 @@ def test_packets_fare_as_aws_says(monkeypatch: pytest.MonkeyPatch) -> None:
             fabric.become(records(plan))
             for sender, packet in packets(plan, draw.random, _OF_EACH):
                 found = wrong(fabric, plan, sender, packet, tried)
-                assert not found, f"seed {seed} (ENID_SEED={seed}), stage {stage}: {found}\nin {plan!r}"
+                assert not found, f"seed {seed} (SEED={seed}), stage {stage}: {found}\nin {plan!r}"
                 arrived += arrival(plan, sender, packet) is not None
                 tried += 1
             _, plan = changed(plan, draw)

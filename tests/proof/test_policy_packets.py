@@ -114,4 +114,4 @@ def report(lab: PacketLab, seed: int, plan: Plan, probe: Probe, said: str, count
         return bool(mismatches(lab, smaller, [probe], None))
 
     least = shrunk(plan, shows) if shows(plan) else plan
-    return f"seed {seed} (ENID_SEED={seed}), {count} probes wrong; first: {probe}\n{said}\nin {least!r}"
+    return f"seed {seed} (SEED={seed}), {count} probes wrong; first: {probe}\n{said}\nin {least!r}"
