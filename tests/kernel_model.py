@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from enid.netlink.message import HEADER, attributes, to_text
@@ -22,7 +23,6 @@ _NEW = 8
 Value = bytes | tuple[int, str]
 """Data, or a verdict with its chain."""
 Expression = tuple[str, tuple[tuple[int, bytes], ...]]
-Rule = tuple[Expression, ...]
 
 
 class Do(IntEnum):
@@ -57,6 +57,7 @@ class Frame(NamedTuple):
 _Step = Callable[["Kernel", bytearray, Frame], tuple[int, str] | None]
 """Does one expression. ``None``: go on; a verdict ends the rule."""
 _NEXT_RULE = (_CONTINUE, "")
+Rule = tuple[_Step, ...]
 
 
 class Kernel:
@@ -77,7 +78,6 @@ class Kernel:
         self._fields: dict[str, tuple[int, ...]] = {}
         """Of sets of intervals: the sizes of their concatenated fields, or nothing for a plain one."""
         self._sizes: dict[str, int] = {}
-        self._steps: dict[Rule, tuple[_Step, ...]] = {}
         self._connection_mark = bytes(4)
 
     def dump(self, _request: bytes) -> Iterator[bytes]:
@@ -105,10 +105,7 @@ class Kernel:
                 self._hooks.pop(to_text(parts[3]), None)
             case Do.NEWRULE:
                 rules = self.chains[to_text(parts[2])]
-                rule = tuple(_expressions(parts[4]))
-                rules.insert(len(rules) if flags & _APPEND else 0, rule)
-                if rule not in self._steps:
-                    self._steps[rule] = tuple(_step(name, dict(given)) for name, given in rule)
+                rules.insert(len(rules) if flags & _APPEND else 0, _rule(parts[4]))
             case Do.DELRULE:
                 self.chains[to_text(parts[2])].clear()
             case Do.NEWSET:
@@ -149,7 +146,14 @@ class Kernel:
 
     def _walk(self, chain: str, frame: Frame) -> int:
         for rule in self.chains[chain]:
-            code, target = self._rule(rule, frame)
+            registers = bytearray(80)
+            for step in rule:
+                verdict = step(self, registers, frame)
+                if verdict is not None:
+                    break
+            else:
+                continue
+            code, target = verdict
             if code in (JUMP, GOTO):
                 ends = code == GOTO
                 code = self._walk(target, frame)
@@ -159,14 +163,6 @@ class Kernel:
             if code != _CONTINUE:
                 return code
         return RETURN
-
-    def _rule(self, rule: Rule, frame: Frame) -> tuple[int, str]:
-        registers = bytearray(80)
-        for step in self._steps[rule]:
-            verdict = step(self, registers, frame)
-            if verdict is not None:
-                return verdict
-        return _NEXT_RULE
 
     def look_up(self, name: str, registers: bytearray, start: int) -> Value | None:
         """What the set or map has for the key in the registers; a set's elements have empty data."""
@@ -179,16 +175,9 @@ class Kernel:
     def _between(self, elements: dict[bytes, Value], fields: tuple[int, ...], held: bytes) -> Value | None:
         if not fields:
             return _in_plain_interval(elements, held)
-        padded = [(size + 3) & ~3 for size in fields]
-        total = sum(padded)
+        places, total = _places(fields)
         for key, value in elements.items():
-            place = 0
-            for size, width in zip(fields, padded, strict=True):
-                here = slice(place, place + size)
-                if not key[here] <= held[here] <= key[total + place : total + place + size]:
-                    break
-                place += width
-            else:
+            if all(key[a:b] <= held[a:b] <= key[total + a : total + b] for a, b in places):
                 return value
         return None
 
@@ -208,6 +197,16 @@ class Kernel:
         self.mark, self.rewritten, self._connection_mark = 0, b"", bytes(4)
 
 
+@lru_cache(256)
+def _places(fields: tuple[int, ...]) -> tuple[list[tuple[int, int]], int]:
+    """Where the fields of a concatenation begin and end, and where it ends itself."""
+    places, place = [], 0
+    for size in fields:
+        places.append((place, place + size))
+        place += (size + 3) & ~3
+    return places, place
+
+
 def _in_plain_interval(elements: dict[bytes, Value], held: bytes) -> Value | None:
     """Each element begins an interval, or (``end`` behind its key) is one past its end."""
     best: tuple[bytes, bool] | None = None
@@ -217,6 +216,11 @@ def _in_plain_interval(elements: dict[bytes, Value], held: bytes) -> Value | Non
         if edge <= held[: len(edge)] and (best is None or (edge, not closing) > best):
             best = (edge, not closing)
     return elements[best[0]] if best and best[1] else None
+
+
+@lru_cache(1 << 14)
+def _rule(data: bytes) -> Rule:
+    return tuple(_step(name, dict(given)) for name, given in _expressions(data))
 
 
 def _step(name: str, parts: dict[int, bytes]) -> _Step:
@@ -243,7 +247,8 @@ def _step(name: str, parts: dict[int, bytes]) -> _Step:
             value = _data(parts[2])
             if isinstance(value, tuple):
                 return lambda _, __, ___: value
-            return lambda _, registers, ___: _put(registers, number[1], value)
+            place = _place(number[1])
+            return lambda _, registers, ___: _put(registers, place, value)
         case "nat":
             place = _place(number[3])
             return lambda kernel, registers, _: setattr(kernel, "rewritten", bytes(registers[place : place + 4]))
@@ -255,26 +260,29 @@ def _step(name: str, parts: dict[int, bytes]) -> _Step:
 
 
 def _loading(name: str, number: dict[int, int]) -> _Step:
-    register = number[1]
+    start, key = _place(number[1]), number[2]
+    load: Callable[[Kernel, Frame], bytes]
+    if name == "payload":
+        load = _payload(number[2], number[3], number[4])
+    elif name == "ct":
+        load = lambda kernel, frame: kernel.connection(key, frame)  # noqa: E731
+    elif key == 3:
+        load = lambda kernel, _: kernel.mark.to_bytes(4, "little")  # noqa: E731
+    else:
+        load = _META[key]
 
-    def load(kernel: Kernel, registers: bytearray, frame: Frame) -> None:
-        if name == "payload":
-            value = _payload(number, frame)
-        elif name == "ct":
-            value = kernel.connection(number[2], frame)
-        else:
-            value = kernel.mark.to_bytes(4, "little") if number[2] == 3 else _meta(number[2], frame)
-        _put(registers, register, value)
+    def step(kernel: Kernel, registers: bytearray, frame: Frame) -> None:
+        _put(registers, start, load(kernel, frame))
 
-    return load
+    return step
 
 
 def _masking(number: dict[int, int], parts: dict[int, bytes]) -> _Step:
-    mask, start = _data(parts[4]), _place(number[1])
+    mask, start, end = _data(parts[4]), _place(number[1]), _place(number[2])
     assert isinstance(mask, bytes)
 
     def apply(_: Kernel, registers: bytearray, __: Frame) -> None:
-        _put(registers, number[2], bytes(one & other for one, other in zip(registers[start:], mask, strict=False)))
+        _put(registers, end, bytes(one & other for one, other in zip(registers[start:], mask, strict=False)))
 
     return apply
 
@@ -298,6 +306,7 @@ def _comparing(number: dict[int, int], parts: dict[int, bytes]) -> _Step:
 
 def _looking_up(name: str, number: dict[int, int]) -> _Step:
     start, inverted = _place(number[2]), bool(number.get(5))
+    target = _place(number[3]) if 3 in number else None
 
     def look_up(kernel: Kernel, registers: bytearray, _: Frame) -> tuple[int, str] | None:
         found = kernel.look_up(name, registers, start)
@@ -305,8 +314,8 @@ def _looking_up(name: str, number: dict[int, int]) -> _Step:
             return _NEXT_RULE
         if isinstance(found, tuple):
             return found
-        if 3 in number and found is not None:
-            _put(registers, number[3], found)
+        if target is not None and found is not None:
+            _put(registers, target, found)
         return None
 
     return look_up
@@ -322,40 +331,39 @@ def _place(register: int) -> int:
     return (register - 8) * 4 if register >= 8 else (register - 1) * 16
 
 
-def _put(registers: bytearray, register: int, value: bytes) -> None:
+def _put(registers: bytearray, start: int, value: bytes) -> None:
     """A register of four bytes that is only partly filled is zero behind that."""
-    start = _place(register)
-    padded = value + bytes(-len(value) % 4)
-    registers[start : start + len(padded)] = padded
+    if len(value) % 4:
+        value += bytes(-len(value) % 4)
+    registers[start : start + len(value)] = value
 
 
-def _meta(key: int, frame: Frame) -> bytes:
-    match key:
-        case 6:
-            return ifname(frame.incoming)
-        case 7:
-            return ifname(frame.outgoing)
-        case 15:
-            return b"\2" if frame.source.version == 4 else b"\12"
-        case 16:
-            return bytes((frame.protocol,))
-        case 19:
-            return b"\0"
-    raise NotImplementedError(f"meta key {key}")
+_link_name = lru_cache(1 << 12)(ifname)
+
+_META: dict[int, Callable[[Kernel, Frame], bytes]] = {
+    6: lambda _, frame: _link_name(frame.incoming),
+    7: lambda _, frame: _link_name(frame.outgoing),
+    15: lambda _, frame: b"\2" if frame.source.version == 4 else b"\12",
+    16: lambda _, frame: bytes((frame.protocol,)),
+    19: lambda _, __: b"\0",
+}
 
 
-def _payload(number: dict[int, int], frame: Frame) -> bytes:
-    base, offset, size = number[2], number[3], number[4]
+def _payload(base: int, offset: int, size: int) -> Callable[[Kernel, Frame], bytes]:
     if base == 0:
         assert (offset, size) == (6, 6)
-        return frame.mac
+        return lambda _, frame: frame.mac
     if base == 2:
-        return frame.transport[offset : offset + size]
-    place, width = (12, 4) if frame.source.version == 4 else (8, 16)
-    header = bytes(place) + frame.source.packed + frame.destination.packed
-    assert offset in (place, place + width)
-    assert size == width
-    return header[offset : offset + size]
+        return lambda _, frame: frame.transport[offset : offset + size]
+    # The address header: a source and a destination of the size that is asked for.
+    source = {4: 12, 16: 8}[size]
+    assert offset in (source, source + size)
+
+    def address(_: Kernel, frame: Frame) -> bytes:
+        assert len(frame.source.packed) == size
+        return frame.source.packed if offset == source else frame.destination.packed
+
+    return address
 
 
 def _expressions(data: bytes) -> Iterator[Expression]:

@@ -9,9 +9,8 @@ internet gateway. A rule that refers to a group means the private addresses of t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
 
-from aws_plan import Acl, Address, Interface, Plan, Route, named
+from aws_plan import Acl, Address, Interface, Plan, Route, named, to_address, to_network
 
 PROTOCOLS = {"tcp": 6, "udp": 17, "icmp": 1, "icmpv6": 58}
 TCP, UDP, ICMP, ICMP6 = 6, 17, 1, 58
@@ -184,8 +183,8 @@ def _route(plan: Plan, sender: Interface, destination: Address) -> Route | None:
     table = named(plan.tables, named(plan.subnets, sender.subnet).table)
     best = None
     for route in table.routes:
-        block = ip_network(route.destination)
-        if destination in block and (best is None or block.prefixlen > ip_network(best.destination).prefixlen):
+        block = to_network(route.destination)
+        if destination in block and (best is None or block.prefixlen > to_network(best.destination).prefixlen):
             best = route
     return best
 
@@ -199,8 +198,8 @@ def _owner(plan: Plan, vpc: str, address: Address) -> Interface | None:
 
 def _public(interface: Interface, private: Address) -> Address | None:
     for inside, outside in interface.public:
-        if ip_address(inside) == private:
-            return ip_address(outside)
+        if to_address(inside) == private:
+            return to_address(outside)
     return None
 
 
@@ -208,20 +207,10 @@ def _private(interface: Interface, public: Address) -> Address | None:
     if public.version == 6:
         return public if public in interface.parsed() else None
     for inside, outside in interface.public:
-        if ip_address(outside) == public:
-            return ip_address(inside)
+        if to_address(outside) == public:
+            return to_address(inside)
     return None
 
 
 def _in_any(address: Address, blocks: tuple[str, ...]) -> bool:
-    return any(address in _network(block) for block in blocks)
-
-
-_NETWORKS: dict[str, object] = {}
-
-
-def _network(block: str):  # type: ignore[no-untyped-def]
-    """Parsed once."""
-    if block not in _NETWORKS:
-        _NETWORKS[block] = ip_network(block)
-    return _NETWORKS[block]
+    return any(address in to_network(block) for block in blocks)

@@ -7,13 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from functools import cached_property, lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from types import SimpleNamespace as Row
 
 from enid.topology import compile as compiler
 from enid.topology.records import Record
 
 Address = IPv4Address | IPv6Address
+
+to_address = lru_cache(1 << 14)(ip_address)
+to_network = lru_cache(1 << 14)(ip_network)
+"""Parsed once: the oracle reads the same few texts for each packet."""
+
+
+@lru_cache(1 << 14)
+def _parsed(addresses: tuple[str, ...]) -> tuple[Address, ...]:
+    return tuple(map(to_address, addresses))
 
 
 @dataclass(frozen=True)
@@ -115,7 +125,7 @@ class Interface:
     """Counts its attachments."""
 
     def parsed(self) -> tuple[Address, ...]:
-        return tuple(map(ip_address, self.addresses))
+        return _parsed(self.addresses)
 
 
 Thing = Vpc | Subnet | Table | Group | PrefixList | Acl | Interface
@@ -132,7 +142,11 @@ class Plan:
     interfaces: tuple[Interface, ...] = ()
 
     def vpc_of(self, interface: Interface) -> Vpc:
-        return named(self.vpcs, named(self.subnets, interface.subnet).vpc)
+        return self._homes[interface.subnet]
+
+    @cached_property
+    def _homes(self) -> dict[str, Vpc]:
+        return {subnet.id: named(self.vpcs, subnet.vpc) for subnet in self.subnets}
 
 
 def named(things: tuple, id_: str):  # type: ignore[no-untyped-def,type-arg]

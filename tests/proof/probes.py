@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import ip_address
 from random import Random
 
 from aws_oracle import ICMP, ICMP6, TCP, UDP, Arrival, Packet, answered, arrival
-from aws_plan import Address, Interface, Plan
+from aws_plan import Address, Interface, Plan, to_address
 from random_plans import FAR, PORTS, TYPES
 
 from enid.topology.places import Place, Traffic
@@ -66,9 +65,9 @@ def _aims(plan: Plan, sender: Interface) -> Iterator[tuple[str, Address]]:
         public = tuple(address for _, address in other.public)
         for address in (*other.addresses, *public) if other.instance != sender.instance else ():
             if address not in own:
-                yield other.id, ip_address(address)
+                yield other.id, to_address(address)
     for address in (*FAR, "10.0.1.99"):
-        yield "", ip_address(address)
+        yield "", to_address(address)
 
 
 def _traffic(address: Address) -> list[tuple[int, int, int]]:
@@ -84,7 +83,7 @@ def _spoofed(plan: Plan, sender: Interface, random: Random) -> Iterator[tuple[Pa
     for other in others:
         to = random.choice(other.parsed())
         pool = [address for each in others if each != other for address in each.parsed()]
-        pool += [ip_address(address) for address in FAR]
+        pool += [to_address(address) for address in FAR]
         protocol, port, code = random.choice([kind for kind in _traffic(to) if kind[0] != _GRE])
         source = random.choice([address for address in pool if address.version == to.version])
         if source not in other.parsed():

@@ -8,7 +8,7 @@ resynchronized too, as by a new agent, and goes on from there.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -46,7 +46,7 @@ def kernels(lab: PacketLab) -> State:
 
 def _told(before: Plan, after: Plan) -> list[str]:
     """What the last change was."""
-    old, new = (set(chain(*vars(plan).values())) for plan in (before, after))
+    old, new = ({thing for part in fields(plan) for thing in getattr(plan, part.name)} for plan in (before, after))
     return [*(f"- {thing}" for thing in old - new), *(f"+ {thing}" for thing in new - old)]
 
 

@@ -6,13 +6,12 @@ Without root, and many more networks than real packets have time for: a router a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_address, ip_network
 from random import Random
 
 import pytest
 import scale
 from aws_oracle import ICMP, ICMP6, TCP, UDP, Packet, answered, arrival
-from aws_plan import Interface, Plan, records
+from aws_plan import Interface, Plan, records, to_address, to_network
 from model_router import ModelFabric
 from probes import Probe, port_pair
 from random_changes import changed
@@ -30,8 +29,8 @@ _GRE, _SCTP = 47, 132
 def packets(plan: Plan, random: Random, count: int) -> Iterator[tuple[Interface, Packet]]:
     """Five-tuples with ends that are there, mostly, and ports that rules speak of, mostly."""
     private = [each for interface in plan.interfaces for each in interface.parsed()]
-    public = [ip_address(outside) for interface in plan.interfaces for _, outside in interface.public]
-    everywhere = [*private, *private, *public, *map(ip_address, FAR), ip_address("198.19.7.7")]
+    public = [to_address(outside) for interface in plan.interfaces for _, outside in interface.public]
+    everywhere = [*private, *private, *public, *map(to_address, FAR), to_address("198.19.7.7")]
     while count:
         sender = random.choice(plan.interfaces)
         destination = random.choice(everywhere)
@@ -45,7 +44,7 @@ def packets(plan: Plan, random: Random, count: int) -> Iterator[tuple[Interface,
         if destination in own or not sources:
             continue
         source = random.choice(sources)
-        blocks = map(ip_network, plan.vpc_of(sender).blocks)
+        blocks = map(to_network, plan.vpc_of(sender).blocks)
         if random.random() < 0.1 and any(destination in block for block in blocks):
             source = random.choice([each for each in everywhere if each.version == destination.version])
         yield sender, Packet(source, destination, *_transport(random, destination.version))
