@@ -78,7 +78,8 @@ class Kernel:
         self._fields: dict[str, tuple[int, ...]] = {}
         """Of sets of intervals: the sizes of their concatenated fields, or nothing for a plain one."""
         self._sizes: dict[str, int] = {}
-        self._connection_mark = bytes(4)
+        self.connection_mark = bytes(4)
+        """Of the connection the packet belongs to."""
 
     def dump(self, _request: bytes) -> Iterator[bytes]:
         return iter(())
@@ -186,15 +187,12 @@ class Kernel:
         if key == 1:
             return bytes((frame.reply,))
         return {0: frame.state.to_bytes(4, "little"), 2: frame.status.to_bytes(4, "little")}.get(
-            key, self._connection_mark
+            key, self.connection_mark
         )
 
-    def set_connection_mark(self, value: bytes) -> None:
-        self._connection_mark = value
-
-    def begin(self) -> None:
-        """A packet comes; what an earlier one left is forgotten."""
-        self.mark, self.rewritten, self._connection_mark = 0, b"", bytes(4)
+    def begin(self, connection_mark: bytes = bytes(4)) -> None:
+        """A packet comes; what an earlier one left is forgotten, but for what its connection was marked with."""
+        self.mark, self.rewritten, self.connection_mark = 0, b"", connection_mark
 
 
 @lru_cache(256)
@@ -233,7 +231,7 @@ def _step(name: str, parts: dict[int, bytes]) -> _Step:
             return _loading(name, number)
         case "ct":
             place = _place(number[4])
-            return lambda kernel, registers, _: kernel.set_connection_mark(bytes(registers[place : place + 4]))
+            return lambda kernel, registers, _: setattr(kernel, "connection_mark", bytes(registers[place : place + 4]))
         case "bitwise":
             return _masking(number, parts)
         case "cmp":

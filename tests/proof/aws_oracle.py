@@ -3,12 +3,13 @@
 AWS's guide to VPCs is the source: source/destination checks; groups, of which any rule may allow and which know a
 reply; the longest prefix of the subnet's route table, a local route before all; network ACLs at the borders of subnets,
 where the first entry that matches decides and a reply is a packet like any other; one-to-one translation at the
-internet gateway. A rule that refers to a group means the private addresses of the interfaces that carry it.
+internet gateway. A rule that refers to a group means the private addresses of the interfaces that carry it; to a group
+of a peer, only what goes over the peering connection. That carries what goes from one of its two VPCs to the other.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aws_plan import Acl, Address, Interface, Plan, Route, named, to_address, to_network
 
@@ -36,23 +37,30 @@ class Arrival:
     source: Address
     destination: Address
     borders: tuple[tuple[str, bool, Address], ...]
+    over: str = ""
+    """The peering connection it came over."""
     unsure: bool = False
-    """AWS delivers it, enid need not: no reply could leave. See the differences from AWS."""
+    """Not to be judged: AWS delivers it and enid need not, since no reply could leave (see the differences from AWS);
+    or what goes over a peering connection is answered around it, over the internet."""
 
 
 def arrival(plan: Plan, sender: Interface, packet: Packet) -> Arrival | None:
     """Where the first packet of a conversation arrives; ``None``: nowhere."""
     if sender.source_dest_check and packet.source not in sender.parsed():
         return None
-    if not _groups_allow(plan, sender, True, packet, packet.destination):
-        return None
     vpc = plan.vpc_of(sender)
-    if _in_any(packet.destination, vpc.blocks):
+    local = _in_any(packet.destination, vpc.blocks)
+    route = None if local else _route(plan, sender, packet.destination)
+    over = route.target if route is not None and route.kind == "peering" else ""
+    if not _groups_allow(plan, sender, True, packet, packet.destination, over):
+        return None
+    if local:
         receiver = _owner(plan, vpc.id, packet.destination)
         return receiver and _across(plan, sender, receiver, packet)
-    route = _route(plan, sender, packet.destination)
     if route is None:
         return None
+    if over:
+        return _over_a_peering(plan, sender, over, packet)
     if route.kind == "interface":
         receiver = next((each for each in plan.interfaces if each.id == route.target), None)
         has_family = receiver and any(each.version == packet.destination.version for each in receiver.parsed())
@@ -60,24 +68,38 @@ def arrival(plan: Plan, sender: Interface, packet: Packet) -> Arrival | None:
     return _over_the_internet(plan, sender, route, packet)
 
 
-def _across(plan: Plan, sender: Interface, receiver: Interface, packet: Packet) -> Arrival | None:
-    """From one interface to another of the same VPC."""
+def _over_a_peering(plan: Plan, sender: Interface, over: str, packet: Packet) -> Arrival | None:
+    vpc = plan.vpc_of(sender)
+    peer = plan.peers(vpc.id).get(over)
+    if peer is None or not _in_any(packet.source, vpc.blocks):
+        return None
+    receiver = _owner(plan, peer, packet.destination)
+    found = receiver and _across(plan, sender, receiver, packet, over)
+    if not receiver or not found:
+        return None
+    back = _route(plan, receiver, packet.source)
+    around = packet.source.version == 6 and back is not None and back.kind in ("internet", "egress_only")
+    return replace(found, unsure=around)
+
+
+def _across(plan: Plan, sender: Interface, receiver: Interface, packet: Packet, over: str = "") -> Arrival | None:
+    """From one interface to another of the same VPC, or of a peer."""
     borders: tuple[tuple[str, bool, Address], ...] = ()
     if sender.subnet != receiver.subnet:
         borders = ((sender.subnet, True, packet.destination), (receiver.subnet, False, packet.source))
     if not all(_border_allows(plan, border, packet) for border in borders):
         return None
-    return _received(plan, receiver, packet, borders)
+    return _received(plan, receiver, packet, borders, over)
 
 
 def _received(
-    plan: Plan, receiver: Interface, packet: Packet, borders: tuple[tuple[str, bool, Address], ...]
+    plan: Plan, receiver: Interface, packet: Packet, borders: tuple[tuple[str, bool, Address], ...], over: str = ""
 ) -> Arrival | None:
     if receiver.source_dest_check and packet.destination not in receiver.parsed():
         return None
-    if not _groups_allow(plan, receiver, False, packet, packet.source):
+    if not _groups_allow(plan, receiver, False, packet, packet.source, over):
         return None
-    return Arrival(receiver.id, packet.source, packet.destination, borders)
+    return Arrival(receiver.id, packet.source, packet.destination, borders, over)
 
 
 def _over_the_internet(plan: Plan, sender: Interface, route: Route, packet: Packet) -> Arrival | None:
@@ -123,7 +145,7 @@ def answered(plan: Plan, sender: Interface, packet: Packet, came: Arrival, clien
         return False
     if not _in_any(came.source, plan.vpc_of(receiver).blocks):
         back = _route(plan, receiver, came.source)
-        if back is None or back.kind != "internet":
+        if back is None or (back.kind, back.target) != (("peering", came.over) if came.over else ("internet", "")):
             return False
     number = client_port if packet.protocol in (TCP, UDP) else _ANSWERS.get((packet.protocol, packet.number), 0)
     code = 0 if packet.protocol in (ICMP, ICMP6) else packet.code
@@ -138,15 +160,20 @@ def client_ports(plan: Plan) -> list[int]:
     return sorted({1024, 65535} | {port for port in edges if port is not None and 1024 <= port <= 65535})
 
 
-def _groups_allow(plan: Plan, interface: Interface, egress: bool, packet: Packet, far: Address) -> bool:
+def _groups_allow(plan: Plan, interface: Interface, egress: bool, packet: Packet, far: Address, over: str) -> bool:
+    vpc = plan.vpc_of(interface)
+    known = {vpc.id, plan.peers(vpc.id).get(over)}
     for group in plan.groups:
         if group.id in interface.groups:
             for rule in group.permissions:
                 if rule.egress == egress and _speaks_of(rule.protocol, rule.first, rule.last, packet):
                     if rule.group:
-                        vpc = plan.vpc_of(interface)
                         for member in plan.interfaces:
-                            if rule.group in member.groups and plan.vpc_of(member) == vpc and far in member.parsed():
+                            if (
+                                rule.group in member.groups
+                                and plan.vpc_of(member).id in known
+                                and far in member.parsed()
+                            ):
                                 return True
                     elif _in_any(far, named(plan.lists, rule.prefix_list).blocks if rule.prefix_list else (rule.cidr,)):
                         return True

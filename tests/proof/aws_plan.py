@@ -35,6 +35,14 @@ class Vpc:
 
 
 @dataclass(frozen=True)
+class Peering:
+    """Between two VPCs that have no address in common; active."""
+
+    id: str
+    ends: tuple[str, str]
+
+
+@dataclass(frozen=True)
 class Subnet:
     id: str
     vpc: str
@@ -46,7 +54,7 @@ class Subnet:
 class Route:
     destination: str
     kind: str
-    """``internet``, ``egress_only`` or ``interface``."""
+    """``internet``, ``egress_only``, ``peering`` or ``interface``."""
     target: str = ""
 
 
@@ -68,6 +76,7 @@ class Permission:
     last: int = -1
     cidr: str = ""
     group: str = ""
+    """Of the same VPC, or of one that may be a peer."""
     prefix_list: str = ""
 
 
@@ -128,7 +137,7 @@ class Interface:
         return _parsed(self.addresses)
 
 
-Thing = Vpc | Subnet | Table | Group | PrefixList | Acl | Interface
+Thing = Vpc | Peering | Subnet | Table | Group | PrefixList | Acl | Interface
 
 
 @dataclass(frozen=True)
@@ -140,9 +149,20 @@ class Plan:
     lists: tuple[PrefixList, ...] = ()
     acls: tuple[Acl, ...] = ()
     interfaces: tuple[Interface, ...] = ()
+    peerings: tuple[Peering, ...] = ()
 
     def vpc_of(self, interface: Interface) -> Vpc:
         return self._homes[interface.subnet]
+
+    def peers(self, vpc: str) -> dict[str, str]:
+        """Peering connection → the VPC at its other end."""
+        ends = ((each.id, each.ends) for each in self.peerings if vpc in each.ends)
+        return {id_: two if one == vpc else one for id_, (one, two) in ends}
+
+    def disjoint(self, one: Vpc, other: Vpc) -> bool:
+        """They have no address in common, so that they may be peers."""
+        pairs = ((to_network(a), to_network(b)) for a in one.blocks for b in other.blocks)
+        return not any(a.version == b.version and a.overlaps(b) for a, b in pairs)
 
     @cached_property
     def _homes(self) -> dict[str, Vpc]:
@@ -178,9 +198,11 @@ def _records(plan: Plan) -> Iterator[Record]:
     for table in plan.tables:
         rows = [_route(route, table.vpc) for route in table.routes]
         yield compiler.route_table(table.id, owners[table.vpc], rows, False, targets, lambda id_: lists[id_])
+    homes = {group.id: group.vpc for group in plan.groups}
     for group in plan.groups:
-        rows = [_permission(each) for each in group.permissions]
-        yield compiler.security_group(group.id, group.vpc, rows, lambda id_: lists[id_], {})
+        rows = [_permission(each, homes.get(each.group), group.vpc) for each in group.permissions]
+        peers = {vpc: id_ for id_, vpc in plan.peers(group.vpc).items()}
+        yield compiler.security_group(group.id, group.vpc, rows, lambda id_: lists[id_], peers)
     for acl in plan.acls:
         six = any(":" in block for block in named(plan.vpcs, acl.vpc).blocks)
         entries = [_entry(each) for each in acl.entries]
@@ -196,6 +218,7 @@ def _owner(plan: Plan, vpc: Vpc) -> compiler.VpcRows:
         subnets=[_subnet(each) for each in plan.subnets if each.vpc == vpc.id],
         internet=f"igw-{vpc.id}" if vpc.internet_gateway else None,
         egress_only=f"eigw-{vpc.id}" if vpc.egress_only else None,
+        peerings=[(id_, peer, named(plan.vpcs, peer).blocks) for id_, peer in plan.peers(vpc.id).items()],
     )
 
 
@@ -209,12 +232,14 @@ def _route(route: Route, vpc: str) -> Row:
         "internet": ("internet_gateway", f"igw-{vpc}"),
         "egress_only": ("egress_only_internet_gateway", f"eigw-{vpc}"),
         "interface": ("network_interface", route.target),
+        "peering": ("vpc_peering_connection", route.target),
     }
     kind, target = kinds[route.kind]
     return Row(destination=route.destination, target_kind=kind, target_id=target)
 
 
-def _permission(given: Permission) -> Row:
+def _permission(given: Permission, home: str | None, vpc: str) -> Row:
+    """:param home: the VPC of the group it refers to."""
     six = ":" in given.cidr
     return Row(
         is_egress=given.egress,
@@ -222,7 +247,7 @@ def _permission(given: Permission) -> Row:
         from_port=given.first,
         to_port=given.last,
         referenced_group_id=given.group or None,
-        referenced_vpc_id=None,
+        referenced_vpc_id=None if home == vpc else home,
         prefix_list_id=given.prefix_list or None,
         cidr_ipv4=None if six else given.cidr or None,
         cidr_ipv6=given.cidr if six else None,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
 from aws_plan import Acl, Interface, Plan, Thing, named
-from random_plans import Draw, some_entries, some_group, some_table
+from random_plans import Draw, some_entries, some_group, some_peering, some_table
 
 
 def _put(plan: Plan, part: str, thing: Thing) -> Plan:
@@ -18,7 +18,8 @@ def _put(plan: Plan, part: str, thing: Thing) -> Plan:
 
 def _rules(plan: Plan, draw: Draw) -> Plan:
     group = draw.random.choice(plan.groups)
-    ids = [each.id for each in plan.groups if each.vpc == group.vpc]
+    known = {group.vpc, *plan.peers(group.vpc).values()}
+    ids = [each.id for each in plan.groups if each.vpc in known]
     fresh = some_group(draw, group.id, group.vpc, ids, plan.lists)
     kept = [rule for rule in group.permissions if draw.chance(0.6)]
     return _put(plan, "groups", replace(group, permissions=(*kept, *fresh.permissions[:2])))
@@ -78,7 +79,22 @@ def _block_of_vpc(plan: Plan, draw: Draw) -> Plan:
     vpc = draw.random.choice(plan.vpcs)
     more = "100.64.0.0/16"
     blocks = tuple(block for block in vpc.blocks if block != more) if more in vpc.blocks else (*vpc.blocks, more)
-    return _put(plan, "vpcs", replace(vpc, blocks=blocks))
+    changed = replace(vpc, blocks=blocks)
+    peers = plan.peers(vpc.id).values()
+    if all(plan.disjoint(changed, named(plan.vpcs, peer)) for peer in peers):
+        return _put(plan, "vpcs", changed)
+    return plan
+
+
+def _peering(plan: Plan, draw: Draw) -> Plan:
+    """A connection ends, and what was for it leads nowhere; or one is made, sometimes with a route at one end."""
+    if plan.peerings and draw.chance(0.5):
+        gone = draw.random.choice(plan.peerings)
+        return replace(plan, peerings=tuple(each for each in plan.peerings if each != gone))
+    one, other = draw.random.sample(plan.vpcs, 2)
+    if other.id in plan.peers(one.id).values() or not plan.disjoint(one, other):
+        return plan
+    return replace(plan, peerings=(*plan.peerings, some_peering(draw, one, other)))
 
 
 def _interface(plan: Plan, draw: Draw) -> Interface:
@@ -210,6 +226,7 @@ CHANGES: tuple[Callable[[Plan, Draw], Plan], ...] = (
     _acl,
     _gateway,
     _block_of_vpc,
+    _peering,
     _groups_of_interface,
     _groups_of_interface,
     _check,

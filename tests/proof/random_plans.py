@@ -4,9 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
+from itertools import combinations
 from random import Random
 
-from aws_plan import Acl, Entry, Group, Interface, Permission, Plan, PrefixList, Route, Subnet, Table, Vpc
+from aws_plan import (
+    Acl,
+    Entry,
+    Group,
+    Interface,
+    Peering,
+    Permission,
+    Plan,
+    PrefixList,
+    Route,
+    Subnet,
+    Table,
+    Vpc,
+    named,
+)
 
 PORTS = (1, 22, 53, 80, 443, 1023, 1024, 8080, 32767, 65535)
 TYPES = {4: ((8, 0), (13, 0)), 6: ((128, 0),)}
@@ -56,12 +71,11 @@ class Draw:
 
 
 def some_plan(seed: int) -> Plan:
-    """Two VPCs, which may overlap, and everything in them."""
+    """Two VPCs or three, which may overlap or be peers, and everything in them."""
     draw = Draw(seed)
-    overlap = draw.chance(0.4)
+    nets = ["10.0", draw.random.choice(("10.0", "172.16", "172.16")), draw.random.choice(("10.0", "172.20"))]
     vpcs, subnets, interfaces = [], [], []
-    for number in (0, 1):
-        net = "10.0" if number == 0 or overlap else "172.16"
+    for number, net in enumerate(nets if draw.chance(0.3) else nets[:2]):
         six = draw.chance(0.8)
         blocks = (f"{net}.0.0/16", *((f"2001:db8:{number + 1}::/56",) if six else ()))
         vpc = Vpc(draw.id("vpc", number), blocks, draw.chance(0.75), draw.chance(0.3) and six)
@@ -83,17 +97,24 @@ def some_plan(seed: int) -> Plan:
     draw.addresses = [address for each in interfaces for address in each.addresses]
     draw.addresses += [public for each in interfaces for _, public in each.public]
     plan = Plan(tuple(vpcs), tuple(subnets), interfaces=tuple(interfaces))
+    plan = replace(plan, peerings=tuple(_peerings(draw, plan)))
     lists = tuple(_prefix_list(draw, number) for number in (0, 1))
-    groups = tuple(group for vpc in vpcs for group in _groups(draw, vpc, lists))
-    return Plan(
-        tuple(vpcs),
-        tuple(subnets),
-        tuple(table for vpc in vpcs for table in _tables(draw, vpc, plan)),
-        groups,
-        lists,
-        tuple(acl for vpc in vpcs for acl in _acls(draw, vpc, subnets)),
-        tuple(interfaces),
+    return replace(
+        plan,
+        tables=tuple(table for vpc in vpcs for table in _tables(draw, vpc, plan)),
+        groups=tuple(group for vpc in vpcs for group in _groups(draw, plan, vpc, lists)),
+        lists=lists,
+        acls=tuple(acl for vpc in vpcs for acl in _acls(draw, vpc, subnets)),
     )
+
+
+def _peerings(draw: Draw, plan: Plan) -> list[Peering]:
+    pairs = [(one, other) for one, other in combinations(plan.vpcs, 2) if plan.disjoint(one, other)]
+    return [some_peering(draw, one, other) for one, other in pairs if draw.chance(0.7)]
+
+
+def some_peering(draw: Draw, one: Vpc, other: Vpc) -> Peering:
+    return Peering(draw.id("pcx", draw.random.randrange(1 << 32)), (one.id, other.id))
 
 
 def _spread(draw: Draw, subnets: list[Subnet]) -> list[Subnet]:
@@ -158,9 +179,13 @@ def permission(draw: Draw, egress: bool, groups: list[str], lists: tuple[PrefixL
     return Permission(egress, protocol, first, last, **far)
 
 
-def _groups(draw: Draw, vpc: Vpc, lists: tuple[PrefixList, ...]) -> list[Group]:
-    ids = [draw.id("sg", int(vpc.id[-1]) * 16 + number) for number in range(4)]
-    return [some_group(draw, id_, vpc.id, ids, lists) for id_ in ids]
+def _groups(draw: Draw, plan: Plan, vpc: Vpc, lists: tuple[PrefixList, ...]) -> list[Group]:
+    mine, *theirs = (
+        [draw.id("sg", int(id_[-1]) * 16 + number) for number in range(4)]
+        for id_ in (vpc.id, *plan.peers(vpc.id).values())
+    )
+    known = [*mine, *(id_ for ids in theirs for id_ in ids)]
+    return [some_group(draw, id_, vpc.id, known, lists) for id_ in mine]
 
 
 def some_group(draw: Draw, id_: str, vpc: str, ids: list[str], lists: tuple[PrefixList, ...]) -> Group:
@@ -197,8 +222,12 @@ def some_table(draw: Draw, id_: str, vpc: Vpc, plan: Plan) -> Table:
         routes["::/0"] = Route("::/0", draw.random.choice(("internet", "internet", "egress_only")))
     narrow = [block for address in FAR for block in _around(draw, address)]
     narrow += [f"198.18.{draw.random.randint(0, 9)}.0/24", "198.18.0.0/16", "2001:db8:1::/56", "2001:db8:2::/56"]
+    for peering, peer in plan.peers(vpc.id).items():
+        there = [block for block in named(plan.vpcs, peer).blocks if draw.chance(0.85)]
+        wide = draw.random.sample(_EVERYBODY, 1) if draw.chance(0.15) else []
+        routes |= {block: Route(block, "peering", peering) for block in (*there, *wide) if _has_family(vpc, block)}
     for block in draw.random.sample(narrow, draw.random.randint(0, 5)):
-        if block in vpc.blocks or (":" in block and len(vpc.blocks) == 1):
+        if block in vpc.blocks or not _has_family(vpc, block):
             continue
         kind = draw.random.random()
         gone = draw.id("eni", 99)
@@ -206,6 +235,10 @@ def some_table(draw: Draw, id_: str, vpc: Vpc, plan: Plan) -> Table:
         six_only = ":" in block and kind > 0.9
         routes[block] = Route(block, "egress_only") if six_only else Route(block, "interface", target)
     return Table(id_, vpc.id, tuple(routes.values()))
+
+
+def _has_family(vpc: Vpc, block: str) -> bool:
+    return any((":" in block) == (":" in own) for own in vpc.blocks)
 
 
 def _around(draw: Draw, address: str) -> list[str]:

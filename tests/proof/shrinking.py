@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from aws_plan import Plan
 
-_PARTS = ("acls", "interfaces", "groups", "lists", "tables", "subnets", "vpcs")
+_PARTS = ("acls", "interfaces", "groups", "lists", "tables", "peerings", "subnets", "vpcs")
 _INNER = {
     "acls": ("entries", "subnets"),
     "groups": ("permissions",),
@@ -38,6 +38,7 @@ def _shows(plan: Plan, shows: Callable[[Plan], bool]) -> bool:
     vpcs, subnets = ({each.id for each in things} for things in (plan.vpcs, plan.subnets))
     owned = (*plan.subnets, *plan.tables, *plan.groups, *plan.acls)
     whole = all(each.vpc in vpcs for each in owned) and all(each.subnet in subnets for each in plan.interfaces)
+    whole = whole and all(vpcs.issuperset(each.ends) for each in plan.peerings)
     try:
         return whole and shows(plan)
     except KeyError:

@@ -79,7 +79,7 @@ def wrong(fabric: ModelFabric, plan: Plan, sender: Interface, packet: Packet, cl
         return ""
     receiver = fabric.world[Kind.PORT, said.interface]
     assert isinstance(receiver, Port)
-    if receiver.vpc_id != port.vpc_id:
+    if receiver.vpc_id != port.vpc_id and not said.over:
         return ""
     transport = header(probe, reply=True)
     back = fabric.send(receiver, said.destination, said.source, packet.protocol, transport, reply=True)
