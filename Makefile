@@ -14,7 +14,7 @@ demo: ## build the dual-homed network and prove it with real packets (ARGS=--kee
 	@$(PYTHON) -m enid demo $(ARGS)
 
 test: lint types ## everything: style, types, and all tests (as a user: those that need no root)
-	@$(PYTHON) -m pytest $(if $(ROOT),,-m "not root") $(ARGS)
+	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(if $(ROOT),,-m "not root") $(ARGS)
 
 lint: .setup ## style
 	@$(PYTHON) -m ruff check .
