@@ -190,6 +190,10 @@ class Kernel:
             key, self.connection_mark
         )
 
+    def rewrite(self, address: bytes) -> None:
+        """The packet gets another one: its destination on its way in, its source on its way out."""
+        self.rewritten = bytes(address)
+
     def begin(self, connection_mark: bytes = bytes(4)) -> None:
         """A packet comes; what an earlier one left is forgotten, but for what its connection was marked with."""
         self.mark, self.rewritten, self.connection_mark = 0, b"", connection_mark
@@ -227,6 +231,9 @@ def _step(name: str, parts: dict[int, bytes]) -> _Step:
     match name:
         case "meta" if 3 in number:
             return lambda kernel, registers, _: setattr(kernel, "mark", _number(registers, number[3]))
+        case "payload" if 5 in number:
+            place, inner = _place(number[5]), number[2] == 2
+            return lambda kernel, registers, _: None if inner else kernel.rewrite(registers[place : place + 4])
         case "meta" | "payload" | "ct" if 1 in number:
             return _loading(name, number)
         case "ct":
@@ -247,9 +254,6 @@ def _step(name: str, parts: dict[int, bytes]) -> _Step:
                 return lambda _, __, ___: value
             place = _place(number[1])
             return lambda _, registers, ___: _put(registers, place, value)
-        case "nat":
-            place = _place(number[3])
-            return lambda kernel, registers, _: setattr(kernel, "rewritten", bytes(registers[place : place + 4]))
         case "dynset":
             return lambda _, __, ___: _NEXT_RULE  # Nobody is too fast here.
         case "objref" | "log":

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.root
 Q, R = IPv4Address("198.18.0.5"), IPv4Address("198.18.0.6")
 OUT = table(Route(EVERYWHERE, TargetKind.INTERNET), Route(EVERYWHERE6, TargetKind.INTERNET))
 CAFE = Site("cafe", IPv4Address("198.19.0.1"))
+_MTU_DISCOVER, _DO_NOT = 10, 0
 
 
 def public(number: int, address: IPv4Address, **changes: object) -> Port:
@@ -140,6 +141,43 @@ def test_the_internet_carries_1500_and_says_so(online: Lab) -> None:
     guest = online.guest(A)
     assert guest.run(f"ping -n -M do -s 1472 -c1 -W2 {CAFE.public_ip}").returncode == 0
     assert "mtu=1500" in guest.run(f"ping -n -M do -s 1473 -c1 -W2 {CAFE.public_ip}").stdout.replace(" = ", "=")
+
+
+def test_an_error_is_about_the_packet_as_its_sender_knows_it(online: Lab) -> None:
+    """What it quotes is translated too, out of the VPC and into it."""
+    inside, outside = online.guest(A), online.guests["site cafe"]
+    for sender, own, target in ((inside, A.addresses[0], CAFE.public_ip), (outside, CAFE.public_ip, Q)):
+        asking = sender.udp(own)
+        asking.connect((str(target), 9))
+        asking.send(b"is anybody there?")
+        with pytest.raises(ConnectionRefusedError):
+            asking.recv(10)
+
+
+@pytest.mark.parametrize("outward", [True, False])
+def test_translation_keeps_checksums_right(online: Lab, outward: bool) -> None:
+    """Of segments the host joins to one, and of datagrams in fragments."""
+    inside, outside = online.guest(A), online.guests["site cafe"]
+    ends = [(inside, A.addresses[0], CAFE.public_ip), (outside, CAFE.public_ip, Q)]
+    (sender, near, target), (receiver, far, _) = ends if outward else ends[::-1]
+    listening = receiver.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.bind((str(far), 80))
+    listening.listen()
+    sending = sender.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sending.bind((str(near), 0))
+    sending.connect((str(target), 80))
+    receiving, peer = receiver.accept(listening)
+    assert peer == str(Q if outward else CAFE.public_ip)
+    sent = os.urandom(200_000)
+    sending.sendall(sent)
+    got = bytearray()
+    while len(got) < len(sent):
+        got += receiving.recv(1 << 16)
+    assert got == sent
+    wide, ear, mouth = os.urandom(4000), receiver.udp(far, 53), sender.udp(near)
+    mouth.setsockopt(socket.IPPROTO_IP, _MTU_DISCOVER, _DO_NOT)
+    mouth.sendto(wide, (str(target), 53))
+    assert ear.recv(5000) == wide
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from enid.netlink.routes import MAIN, Route
 from enid.topology.records import Address, Change, Port, Record, RecordKey, Vpc
 from kernel_model import Frame, Kernel
 
-_ESTABLISHED, _CONFIRMED, _DST_NAT = 2, 1 << 3, 1 << 5
+_ESTABLISHED, _CONFIRMED = 2, 1 << 3
 
 
 class _Nothing:
@@ -189,7 +189,7 @@ class ModelFabric:
             if not kernel.passes(chain, frame):
                 return None
             if kernel.rewritten:
-                frame = frame._replace(destination=IPv4Address(kernel.rewritten), status=frame.status | _DST_NAT)
+                frame = frame._replace(destination=IPv4Address(kernel.rewritten))
                 kernel.rewritten = b""
         link = node.way(frame.destination, kernel.mark)
         frame = frame._replace(outgoing=link)

@@ -18,14 +18,18 @@ _EQUAL, _NOT_EQUAL, _AT_MOST, _AT_LEAST = 0, 1, 3, 5
 _LINK_HEADER, _NETWORK_HEADER, _TRANSPORT_HEADER = 0, 1, 2
 _META_MARK, _META_IIFNAME, _META_OIFNAME, _META_NFPROTO, _META_L4PROTO, _META_PKTTYPE = 3, 6, 7, 15, 16, 19
 _TCP_RESET = 1
+_INET_CHECKSUM, _PSEUDO_HEADER = 1, 1
+_IPV4_CHECKSUM, _IPV4_SOURCE, _IPV4_DESTINATION = 10, 12, 16
+_QUOTED = 8
+"""Where the packet begins that an ICMP error quotes, in the transport header."""
 _CT_STATE, _CT_DIRECTION, _CT_STATUS, _CT_MARK = 0, 1, 2, 3
 
 _UPDATE, _INVERTED, _METER_MS = 1, 1, 10_000
 
 INVALID, ESTABLISHED, RELATED, NEW = 1, 2, 4, 8
 """Conntrack states."""
-CONFIRMED, DST_NAT = 1 << 3, 1 << 5
-"""Conntrack status bits."""
+CONFIRMED = 1 << 3
+"""A conntrack status bit."""
 
 
 def _expression(name: str, *parts: bytes) -> bytes:
@@ -92,6 +96,33 @@ def source(number: int, register: int = FIRST) -> bytes:
 def destination(number: int, register: int = FIRST) -> bytes:
     """``ip daddr`` or ``ip6 daddr``; after :func:`version`."""
     return _payload(_NETWORK_HEADER, 16, 4, register) if number == 4 else _payload(_NETWORK_HEADER, 24, 16, register)
+
+
+def rewrite(*, destination: bool) -> bytes:
+    """The packet's IPv4 destination (or source) becomes what the first register holds. Connections are not looked at:
+    done before they are tracked on the way in and after it on the way out, it is as if it happened elsewhere."""
+    return _write(_NETWORK_HEADER, _IPV4_DESTINATION if destination else _IPV4_SOURCE, _IPV4_CHECKSUM, _PSEUDO_HEADER)
+
+
+def quoted(*, destination: bool) -> bytes:
+    """Go on only if it is an ICMP error; the first register then holds an address of the IPv4 packet it quotes."""
+    errors = _payload(_TRANSPORT_HEADER, 0, 1, FIRST) + masked(b"\xf7") + equal(b"\x03")  # 3 and 11
+    return icmp(4) + errors + _payload(_TRANSPORT_HEADER, _quoted_address(destination), 4, FIRST)
+
+
+def rewrite_quoted(*, destination: bool) -> bytes:
+    """The same as :func:`rewrite`, in the quoted packet. Its header's checksum makes good for the error's own."""
+    return _write(_TRANSPORT_HEADER, _quoted_address(destination), _QUOTED + _IPV4_CHECKSUM, 0)
+
+
+def _quoted_address(destination: bool) -> int:
+    return _QUOTED + (_IPV4_DESTINATION if destination else _IPV4_SOURCE)
+
+
+def _write(base: int, offset: int, checksum: int, flags: int) -> bytes:
+    """Four bytes from the first register into the packet, and the IPv4 header's checksum, and those ``flags`` name."""
+    place = (be32(2, base), be32(3, offset), be32(4, 4), be32(5, FIRST))
+    return _expression("payload", *place, be32(6, _INET_CHECKSUM), be32(7, checksum), be32(8, flags))
 
 
 def sport(register: int = FIRST) -> bytes:

@@ -15,7 +15,7 @@ from enid.netlink.message import CREATE, HEADER, attribute, attributes, be32, me
 
 SUBSYSTEM = 10
 _NEWTABLE, _GETTABLE, _DELTABLE, _NEWCHAIN, _GETCHAIN, _DELCHAIN, _NEWRULE, _DELRULE = 0, 1, 2, 3, 4, 5, 6, 8
-_NEWSET, _NEWSETELEM, _GETSETELEM, _DELSETELEM, _NEWOBJ, _GETOBJ = 9, 12, 13, 14, 18, 19
+_NEWSET, _NEWSETELEM, _DELSETELEM, _NEWOBJ, _GETOBJ = 9, 12, 14, 18, 19
 _BATCH_BEGIN, _BATCH_END = 0x10, 0x11
 _INET = 1
 _HEADER = struct.Struct(">BBH")
@@ -279,24 +279,6 @@ def add_elements(table: str, name: str, elements: Iterable[tuple[Key, Data]]) ->
 def delete_elements(table: str, name: str, keys: Iterable[Key]) -> list[bytes]:
     """One that is not there fails the whole transaction."""
     return list(_elements(_DELSETELEM, 0, table, name, (_element(key, None) for key in keys)))
-
-
-def get_elements(table: str, name: str) -> bytes:
-    """To dump: the elements of a set or map."""
-    return _message(_GETSETELEM, 0, text(1, table), text(2, name))
-
-
-def parse_elements(body: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """(key, data) of the elements in an answer; the data is empty for a set."""
-    found = dict(attributes(body[_HEADER.size :]))
-    for _, element in attributes(found.get(3, b"")):
-        parts = dict(attributes(element))
-        if 1 in parts:
-            yield _value(parts[1]), _value(parts[2]) if 2 in parts else b""
-
-
-def _value(data: bytes) -> bytes:
-    return dict(attributes(data)).get(_DATA_VALUE, b"")
 
 
 def add_counter(table: str, name: str, packets: int = 0) -> bytes:

@@ -213,9 +213,18 @@ def _vpc_rows(db: Connection, ids: Collection[str] | None) -> dict[str, compiler
         for row in db.execute(select(table).where(table.c.vpc_id.is_not(None), _among(table.c.vpc_id, ids))):
             if row.vpc_id in result:
                 setattr(result[row.vpc_id], name, row.id)
+    _add_gateway_tables(db, result, ids)
     _add_connections(db, {rows.vpn_gateway: rows for rows in result.values() if rows.vpn_gateway})
     _add_peerings(db, result, ids)
     return result
+
+
+def _add_gateway_tables(db: Connection, routers: dict[str, compiler.VpcRows], ids: Collection[str] | None) -> None:
+    associations = t.route_table_associations
+    of_gateways = associations.c.gateway_id.is_not(None), _among(associations.c.vpc_id, ids)
+    for row in db.execute(select(associations).where(*of_gateways)):
+        if row.vpc_id in routers:
+            routers[row.vpc_id].gateway_tables[row.gateway_id] = row.route_table_id
 
 
 def _add_peerings(db: Connection, routers: dict[str, compiler.VpcRows], ids: Collection[str] | None) -> None:
@@ -265,6 +274,7 @@ def _targets(db: Connection, ids: Sequence[str]) -> dict[str, compiler.RouteTarg
             t.network_interfaces.c.id,
             t.network_interfaces.c.private_ip_address,
             first_ipv6.label("ipv6"),
+            exists().where(t.public_addresses.c.network_interface_id == t.network_interfaces.c.id).label("public"),
             t.attachments.c.appliance_id,
         )
         .join(t.attachments, t.attachments.c.network_interface_id == t.network_interfaces.c.id)
@@ -273,7 +283,10 @@ def _targets(db: Connection, ids: Sequence[str]) -> dict[str, compiler.RouteTarg
     )
     return {
         row.appliance_id or row.id: compiler.RouteTarget(
-            row.id, IPv4Address(row.private_ip_address), ip_address(row.ipv6) if row.ipv6 else None
+            row.id,
+            IPv4Address(row.private_ip_address),
+            ip_address(row.ipv6) if row.ipv6 else None,
+            bool(row.public),
         )
         for row in db.execute(query)
     }

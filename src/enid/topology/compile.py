@@ -42,6 +42,8 @@ class RouteTarget:
     id: str
     primary: IPv4Address
     ipv6: Address | None
+    public: bool = False
+    """It has a public IPv4 address."""
 
 
 @dataclass(slots=True)
@@ -59,6 +61,8 @@ class VpcRows:
     """vgw-… attached."""
     connections: list[Any] = field(default_factory=list)
     """(id, site, prefixes) of the gateway's connections."""
+    gateway_tables: dict[str, str] = field(default_factory=dict)
+    """Gateway (igw-…, vgw-…) → the route table associated with it."""
     peerings: list[tuple[str, str, Sequence[str]]] = field(default_factory=list)
     """(id, the other VPC, its blocks) of active peering connections."""
 
@@ -79,6 +83,8 @@ def vpc(rows: VpcRows) -> Vpc:
         vpn=tuple(VpnLink(id_, site, _networks(behind)) for id_, site, behind in sorted(rows.connections)),
         peerings=tuple(Peering(id_, other, _networks(behind)) for id_, other, behind in sorted(rows.peerings)),
         egress_only=rows.egress_only is not None,
+        internet_table=rows.gateway_tables.get(rows.internet or "", ""),
+        vpn_table=rows.gateway_tables.get(rows.vpn_gateway or "", ""),
     )
 
 
@@ -98,11 +104,13 @@ def route_table(
 
     A route to the VPN gateway becomes one route per prefix behind its connections; propagated routes come in where no
     static or local route has their destination; a target that is gone leaves a blackhole. A route to a prefix list
-    becomes one per block of it that is not local; where routes meet, one to a block itself has the last word.
+    becomes one per block of it that is not local; where routes meet, one to a block itself has the last word. What
+    comes in through the internet gateway is led to interfaces with a public address only.
 
     :param entries: the CIDR blocks of a prefix list's newest version.
     """
     local = tuple(map(ip_network, owner.blocks))
+    of_internet = id_ == owner.gateway_tables.get(owner.internet or "")
     result: dict[Network, Route] = {}
     if propagates and owner.vpn_gateway:
         for connection, _site, prefixes in owner.connections:
@@ -115,9 +123,14 @@ def route_table(
             if _is_list(row) and within(destination, local):
                 continue
             for route in _routes(destination, row.target_kind, row.target_id, owner, targets):
-                result[route.destination] = route
+                hidden = of_internet and destination.version == 4 and not _is_public(row.target_id, targets)
+                result[route.destination] = Route(destination, TargetKind.BLACKHOLE) if hidden else route
     ordered = sorted(result.values(), key=lambda route: _order(route.destination))
     return RouteTable(id_, owner.id, tuple(ordered))
+
+
+def _is_public(target: str, targets: Mapping[str, RouteTarget]) -> bool:
+    return target in targets and targets[target].public
 
 
 def _is_list(row: Any) -> bool:

@@ -78,6 +78,11 @@ class Vpc:
     peerings: tuple[Peering, ...] = ()
     egress_only: bool = False
     """There is an egress-only internet gateway: IPv6 may go out, and only replies come in."""
+    internet_table: str = ""
+    """The route table (rtb-…) that what comes in through the internet gateway obeys: its routes are all within the VPC.
+    Without one a packet goes straight to its address."""
+    vpn_table: str = ""
+    """The same for the virtual private gateway."""
 
     @property
     def key(self) -> RecordKey:
@@ -87,6 +92,11 @@ class Vpc:
     def online(self) -> bool:
         """There is a way to the internet, whatever may use it."""
         return self.internet or self.egress_only
+
+    @property
+    def gateway_tables(self) -> tuple[str, ...]:
+        """The route tables of its gateways."""
+        return tuple(table for table in (self.internet_table, self.vpn_table) if table)
 
 
 class TargetKind(StrEnum):

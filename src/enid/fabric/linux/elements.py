@@ -10,6 +10,7 @@ from enid.fabric.linux.names import (
     INTERNET,
     TRANSIT,
     combination,
+    gateway_mark,
     mark,
     member_prefixes,
     members,
@@ -69,11 +70,13 @@ def way_in(table: RouteTable) -> Iterator[Element]:
         yield ("open6", Key(mark(table.id).to_bytes(4, "little"))), b""
 
 
-def gateway(link: str, vpc_id: str) -> Iterator[Element]:
+def gateway(link: str, vpc: Vpc) -> Iterator[Element]:
     """The VPC's wire to the internet, or to a VPN connection's far end."""
     device = ifname(link)
     internet = link == INTERNET
-    yield _sender(device, wire_mac(vpc_link(vpc_id) if internet else link, "upper"))
+    yield _sender(device, wire_mac(vpc_link(vpc.id) if internet else link, "upper"))
+    if table := vpc.internet_table if internet else vpc.vpn_table:
+        yield ("gateway_table", Key(device)), gateway_mark(table).to_bytes(4, "little")
     yield ("outside", Key(device)), b""
     yield ("combination", Key(device)), VIA_INTERNET if internet else VIA_VPN
 

@@ -27,7 +27,7 @@ _FIRST_SETS = (
     *("acl_egress", "acl_ingress", "beside", "subnet"),
     *("peer_flows", "peer_mark", "peers4", "peers6"),
     *("spoof4", "spoof6", "delegated4", "delegated6", "unchecked", "outside", "blocks4", "blocks6"),
-    *("public", "public_of", "private_of"),
+    *("public", "public_of", "private_of", "gateway_table"),
 )
 """What running flows need, if the first table is too big for one transaction. Nobody may send before network ACLs are
 there."""
@@ -239,11 +239,6 @@ class Gates:
     def drops(self) -> Mapping[str, int]:
         """Packets dropped so far, by reason."""
         return dict(self._dump(nftables.get_counters(self._table), nftables.parse_counter))
-
-    def public(self) -> set[tuple[bytes, bytes]]:
-        """The (public, private) addresses the kernel translates now, packed."""
-        elements = nftables.get_elements(self._table, "private_of")
-        return {pair for pairs in self._dump(elements, lambda body: [*nftables.parse_elements(body)]) for pair in pairs}
 
     def _dump(self, request: bytes, parse: Callable[[bytes], _Parsed]) -> list[_Parsed]:
         try:

@@ -113,6 +113,11 @@ def mark(route_table_id: str) -> int:
     return int(_digest(route_table_id, 8), 16) & 0x3FFFFFFF | PORT
 
 
+def gateway_mark(route_table_id: str) -> int:
+    """The packet mark of what comes in by a gateway that has the route table."""
+    return mark(route_table_id) & ~PORT
+
+
 def _word(identifier: str) -> str:
     return "".join(letter if letter.isalnum() else "_" for letter in identifier.removeprefix("sg-"))
 

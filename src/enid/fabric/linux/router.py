@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from ipaddress import ip_address, ip_interface
+from ipaddress import ip_interface
 from pathlib import Path
 
 from enid.fabric.interface import GuestPlace
@@ -105,7 +105,7 @@ class Router:
             changes = [Change(None, record) for record in records]
             here = [port for port in (change.new for change in changes) if isinstance(port, Port) and self._here(port)]
             kept = plugs.adoptable(self.node, here, self._guest) | set(wires)
-            delivered, public = dict(self.node.routes.held), self._gates.public()
+            delivered = dict(self.node.routes.held)
             self.node.delete_links([name for name in self.node.links if name not in kept])
             self._adopt_programs()
             failures = self._plug(changes)
@@ -115,8 +115,7 @@ class Router:
             gone = {network for _, network, _ in delivered.keys() - self.node.routes.held.keys()}
             private = [network.network_address for network in gone if network.prefixlen == network.max_prefixlen]
             prefixes = [route.destination for route in delivered.values() if route.gateway in names.LOWER.values()]
-            lost = [ip_address(pair[0]) for pair in public - self._gates.public()]
-            conntrack.forget(self.node.netfilter, private, lost, [prefix for prefix in prefixes if prefix in gone])
+            conntrack.forget(self.node.netfilter, private, blocks=[prefix for prefix in prefixes if prefix in gone])
             return failures
         except OSError as error:
             raise RouterError(str(error)) from error
@@ -208,7 +207,7 @@ class Router:
         whole = any(change.key == self.vpc.key for change in changes)
         if whole:
             self._announce_vpc()
-        self._tables.stage(self.vpc.blocks, whole)
+        self._tables.stage(self.vpc, whole)
         self._accelerator.steer(self._tables.steering())
         if any(change.key[0] is Kind.NETWORK_ACL for change in changes):
             self._accelerator.guard([subnet for acl in self._acls.values() for subnet in network_acls.guarded(acl)])
@@ -227,6 +226,8 @@ class Router:
             self._gates.withdraw(elements.way_in(old))
         elif isinstance(old, Vpc):
             self._gates.withdraw(_elements(old, wires(old)))
+            for table in old.gateway_tables:
+                self._tables.leave(table)
             self.node.routes.withdraw(key_of(routing.unreachable(block)) for block in old.blocks)
             self.node.addresses.withdraw(_own_addresses(old))
 
@@ -247,6 +248,8 @@ class Router:
         vpc = self.vpc
         self._gates.announce(_elements(vpc, self._wires))
         self._gates.translate(vpc.internet)
+        for table in vpc.gateway_tables:
+            self._tables.use(table)
         routes = [routing.unreachable(block) for block in vpc.blocks]
         self.node.routes.announce((key_of(route), route) for route in routes)
         self.node.addresses.announce((address, True) for address in _own_addresses(vpc))
@@ -313,16 +316,14 @@ class Router:
     def _forget_flows(self, changes: Sequence[Change]) -> None:
         """An address that leaves an interface takes no flow along, neither to its next holder nor to the old one."""
         private: set[Address] = set()
-        public: set[Address] = set()
         prefixes: set[Network] = set()
         for old, new in ((change.old, change.new) for change in changes):
             if isinstance(old, Port) and self._here(old):
                 kept = new if isinstance(new, Port) else None
                 private.update(address for address in old.addresses if not kept or address not in kept.addresses)
-                public.update(pair[1] for pair in old.public if not kept or pair not in kept.public)
                 prefixes.update(prefix for prefix in old.prefixes if not kept or prefix not in kept.prefixes)
             prefixes.update(block for peering in _parted(old, new) for block in peering.blocks)
-        conntrack.forget(self.node.netfilter, private, public, prefixes)
+        conntrack.forget(self.node.netfilter, private, blocks=prefixes)
 
     def forget(self, old: Port, new: Port | None) -> None:
         """A peer's interface was ``old`` and is ``new`` now."""
@@ -364,7 +365,7 @@ def _elements(vpc: Vpc, links: Iterable[str]) -> Iterator[Element]:
     yield from elements.answered(vpc)
     peers = {names.peering_link(peering.id): peering for peering in vpc.peerings}
     for link in links:
-        yield from elements.peering(peers[link], vpc.id) if link in peers else elements.gateway(link, vpc.id)
+        yield from elements.peering(peers[link], vpc.id) if link in peers else elements.gateway(link, vpc)
 
 
 def _wire(route: Route) -> str:

@@ -1,30 +1,30 @@
 """Route tables as the kernel's routes and rules. Pure.
 
 While one route table serves a whole VPC its routes are simply in the kernel's main table, and no rule costs a packet
-anything. Otherwise each is a kernel table of its own, chosen by the packet's mark (its sender's, see
-:mod:`enid.fabric.linux.elements`), after the local routes in main. A route more specific than the VPC's local one must
-come before those: it is in a second table, asked first.
+anything. Otherwise each is a kernel table of its own, chosen by the packet's mark (its sender's, or that of the gateway
+it came in by, see :mod:`enid.fabric.linux.elements`), after the local routes in main. A route within the VPC must come
+before those: it is in a second table, asked first, by all but packets that do not leave their subnet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
-from enid.fabric.linux.names import LOWER, TRANSIT, UPPER, mark
+from enid.fabric.linux.names import LOWER, PORT, TRANSIT, UPPER, mark
 from enid.netlink.routes import MAIN, UNREACHABLE, Network
 from enid.netlink.routes import Route as KernelRoute
 from enid.netlink.rules import Rule
 from enid.topology.blocks import DELEGATED_LENGTH
-from enid.topology.records import Address, Route, RouteTable, TargetKind
+from enid.topology.records import Address, Route, RouteTable, Subnet, TargetKind
 
-_INSIDE_PRIORITY, _LOCAL_PRIORITY, _TABLE_PRIORITY = 5, 10, 20
+_SUBNET_PRIORITY, _INSIDE_PRIORITY, _LOCAL_PRIORITY, _TABLE_PRIORITY = 3, 5, 10, 20
 _INSIDE = 0x80000000
 _LAST_RESORT = 1 << 20
 """Metric of the route that is left when an instance dies and takes the better one along: a black hole, as AWS has it,
 not whatever wider route there is."""
-_MARK_MASK = ~TRANSIT & 0xFFFFFFFF
+_MARK_MASK = ~(TRANSIT | PORT) & 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +97,19 @@ def own_routes(table: RouteTable, blocks: Iterable[Network], resolve: Resolve) -
 def own_rules(table_id: str, has_inside: bool) -> Iterator[Rule]:
     """What sends a marked packet to its table."""
     number = mark(table_id)
+    marked = number & _MARK_MASK
     for version in (4, 6):
-        yield Rule(version, _TABLE_PRIORITY, number, mark=number, mask=_MARK_MASK)
+        yield Rule(version, _TABLE_PRIORITY, number, mark=marked, mask=_MARK_MASK)
         if has_inside:
-            yield Rule(version, _INSIDE_PRIORITY, number | _INSIDE, mark=number, mask=_MARK_MASK)
+            yield Rule(version, _INSIDE_PRIORITY, number | _INSIDE, mark=marked, mask=_MARK_MASK)
+
+
+def subnet_rules(subnets: Iterable[Subnet], covered: Collection[Network]) -> Iterator[Rule]:
+    """What keeps packets within their subnet from routes to all of it: they never meet a router at AWS."""
+    for block in sorted({block for subnet in subnets for block in subnet.blocks}, key=str):
+        if any(_within(block, wide) for wide in covered):
+            length = DELEGATED_LENGTH[block.version] - 1
+            yield Rule(block.version, _SUBNET_PRIORITY, source=block, destination=block, suppress_prefix_length=length)
 
 
 LOCAL_RULES = tuple(

@@ -93,6 +93,7 @@ SETS = (
     Set("public_of", (IPV4,), IPV4),
     Set("private_of", (IPV4,), IPV4),
     Set("table_of", (IFNAME,), MARK),
+    Set("gateway_table", (IFNAME,), MARK),
     Set("open6", (MARK,)),
     Set("services4", (IPV4, PROTOCOL, SERVICE)),
     Set("services6", (IPV6, PROTOCOL, SERVICE)),
@@ -105,7 +106,8 @@ check is off. ``delegated``: the same as ``spoof``, by the first address of a pr
 over such a link, and ``peer_flows`` the same as pairs.
 ``public``: private addresses that have one. ``combination``: the number of the groups a link's port carries;
 ``egress`` and ``ingress``: the chains of a number. ``table_of``: the route table of a link's port with IPv6, and
-``open6`` the route tables whose IPv6 goes out through the internet gateway. ``subnet``: the number of a link's subnet;
+``open6`` the route tables whose IPv6 goes out through the internet gateway. ``gateway_table``: the mark of the route
+table that what comes in by a gateway's link obeys. ``subnet``: the number of a link's subnet;
 ``beside``: the same pairs, to ask whether a link is in a subnet; ``acl_egress`` and ``acl_ingress``: the chains of a
 subnet's number, if it has a network ACL that denies something (:mod:`network_acls`). ``services``: where the router
 answers."""
@@ -196,6 +198,7 @@ def _source() -> list[bytes]:
     return [
         add_chain(TABLE, "outside_source"),
         *pretending,
+        _rule("outside_source", nft.iifname(), nft.lookup_value("gateway_table"), nft.set_mark(), nft.accept()),
         _rule("outside_source", nft.accept()),
         add_base_chain(TABLE, "source", "filter", PREROUTING, -300, ACCEPT),
         *own,
@@ -314,7 +317,7 @@ def _gateways() -> list[bytes]:
         for v in (4, 6)
     ]
     return [
-        _rule("from_internet", nft.version(4), nft.ct_status(nft.DST_NAT), nft.returns()),
+        _rule("from_internet", nft.version(4), nft.destination(4), nft.lookup("public"), nft.returns()),
         _rule("from_internet", public6, nft.returns()),
         _rule("from_internet", _drop("no_public_address")),
         _rule("to_internet", nft.version(4), nft.source(4), nft.lookup("public"), nft.accept()),
@@ -370,7 +373,8 @@ def skeleton(counters: Mapping[str, int]) -> list[bytes]:
 
     ``counters``: what the drop counters start from.
     """
-    chains = ("new", "transit", "from_internet", "to_internet", "inward", "to_peer", "crossing", "asked")
+    judging = ("new", "transit", "from_internet", "to_internet", "inward", "to_peer", "crossing", "asked")
+    chains = (*judging, "to_private", "to_public")
     return [
         add_table(TABLE),
         *(add_counter(TABLE, reason, counters.get(reason, 0)) for reason in DROPS),
@@ -382,34 +386,40 @@ def skeleton(counters: Mapping[str, int]) -> list[bytes]:
         *_transit(),
         *_crossing(),
         *_gateways(),
+        *_translated(),
         *_router(),
         *_unknown(),
     ]
 
 
 def translation() -> list[bytes]:
-    """Public addresses, one to one. Only in a VPC with an internet gateway: these hooks cost every packet."""
-    link = nft.equal(ifname(INTERNET))
+    """Public addresses, one to one and without a memory, as an internet gateway has it: before conntrack sees what
+    comes in, and after it has seen what goes out. So a flow is one flow wherever in the VPC it is met, also on its way
+    to and from an appliance that passes it on as it is.
+
+    Only in a VPC with an internet gateway: these hooks cost every packet.
+    """
+    incoming, outgoing = (end + nft.equal(ifname(INTERNET)) for end in (nft.iifname(), nft.oifname()))
     return [
-        add_base_chain(TABLE, "public_in", "nat", PREROUTING, -100, ACCEPT),
-        _rule(
-            "public_in",
-            nft.version(4),
-            nft.iifname() + link,
-            nft.destination(4),
-            nft.lookup_value("private_of"),
-            nft.nat(to_destination=True),
-        ),
-        add_base_chain(TABLE, "public_out", "nat", POSTROUTING, 100, ACCEPT),
-        _rule(
-            "public_out",
-            nft.version(4),
-            nft.oifname() + link,
-            nft.source(4),
-            nft.lookup_value("public_of"),
-            nft.nat(to_destination=False),
-        ),
+        add_base_chain(TABLE, "public_in", "filter", PREROUTING, -290, ACCEPT),
+        _rule("public_in", incoming, nft.version(4), nft.jump("to_private")),
+        add_base_chain(TABLE, "public_out", "filter", POSTROUTING, 100, ACCEPT),
+        _rule("public_out", outgoing, nft.version(4), nft.jump("to_public")),
     ]
+
+
+def _translated() -> list[bytes]:
+    """What both directions do, errors about a packet that went the other way included."""
+    result = []
+    for chain, inward, addresses in (("to_private", True, "private_of"), ("to_public", False, "public_of")):
+        address = nft.destination(4) if inward else nft.source(4)
+        there, back = nft.lookup_value(addresses), not inward
+        result += [
+            _rule(chain, nft.quoted(destination=back), there, nft.rewrite_quoted(destination=back)),
+            _rule(chain, address, there, nft.rewrite(destination=inward), nft.returns()),
+        ]
+    # A flow that had a public address when it began.
+    return [*result, _rule("to_public", nft.source(4), nft.lookup("blocks4"), _drop("no_public_address"))]
 
 
 def no_translation() -> list[bytes]:

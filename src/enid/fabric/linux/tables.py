@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Set
 from enid.fabric.linux import routing
 from enid.fabric.linux.node import Node, RouteKey, key_of
 from enid.netlink.routes import Network, Route
-from enid.topology.records import RouteTable, TargetKind
+from enid.topology.records import RouteTable, Subnet, TargetKind, Vpc
 
 
 class Tables:
@@ -21,8 +21,9 @@ class Tables:
         self._users: Counter[str] = Counter()
         self._inside: set[str] = set()
         """Tables with a route within the VPC."""
-        self._ruling: tuple[set[str], set[str]] | None = None
-        """While tables are kernel tables of their own: those in use, and those of them with a route within the VPC."""
+        self._ruling: tuple[set[str], set[str], frozenset[Network]] | None = None
+        """While tables are kernel tables of their own: those in use, those of them with a route within the VPC, and
+        where these routes lead to."""
         self._staged: dict[str, list[RouteKey]] = {}
         self._targeting: defaultdict[str, set[str]] = defaultdict(set)
         self._touched: set[str] = set()
@@ -47,7 +48,7 @@ class Tables:
         return self._tables.values()
 
     def use(self, table: str) -> None:
-        """One more port uses the table."""
+        """One more port, or gateway, uses the table."""
         self._users[table] += 1
 
     def leave(self, table: str) -> None:
@@ -61,23 +62,25 @@ class Tables:
         """The tables in use that have a route within the VPC."""
         return self._ruling[1] if self._ruling else frozenset()
 
-    def stage(self, blocks: Collection[Network], whole: bool) -> None:
+    def stage(self, vpc: Vpc, whole: bool) -> None:
         """Stage the routes of the tables concerned: of all when the VPC goes over to own tables or back.
 
         :param whole: the VPC itself changed, so every table is looked at again.
         """
+        blocks = vpc.blocks
         if whole or self._stale:
             self._inside = {table.id for table in self._tables.values() if routing.inside(table, blocks)}
         used = {table for table, ports in self._users.items() if ports > 0}
         inside = used & self._inside
-        ruling = (used, inside) if len(used) > 1 or inside else None
+        covered = frozenset(block for table in inside for block in routing.inside(self._tables[table], blocks))
+        ruling = (used, inside, covered) if len(used) > 1 or inside else None
         if whole or (ruling is None) != (self._ruling is None):
             touched = used | self._staged.keys()
         else:
             touched = self._touched | (used ^ self._staged.keys())
         if ruling != self._ruling or whole:
             self._ruling = ruling
-            self._stage_rules()
+            self._stage_rules(vpc.subnets)
         self._touched, self._stale = set(), False
         for table in touched:
             self._node.routes.withdraw(self._staged.pop(table, ()))
@@ -86,11 +89,12 @@ class Tables:
             self._staged[table] = [key for key, _ in cells]
             self._node.routes.announce(cells)
 
-    def _stage_rules(self) -> None:
+    def _stage_rules(self, subnets: Collection[Subnet]) -> None:
         self._node.rules.withdraw(list(self._node.rules.held))
         if self._ruling is not None:
-            used, inside = self._ruling
+            used, inside, covered = self._ruling
             wanted = [rule for table in used for rule in routing.own_rules(table, table in inside)]
+            wanted += routing.subnet_rules(subnets, covered)
             self._node.rules.announce((rule, True) for rule in (*routing.LOCAL_RULES, *wanted))
 
     def _routes(self, table: str, blocks: Collection[Network]) -> Iterator[Route]:
