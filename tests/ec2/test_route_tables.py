@@ -111,7 +111,10 @@ def test_associations_that_may_not_be(world: World, second_account: Account) -> 
     for params, code in (
         ({**main, "SubnetId": world.left}, "Resource.AlreadyAssociated"),
         ({**main, "SubnetId": other.left}, "InvalidParameterValue"),
-        ({**main, "GatewayId": "igw-12345678"}, "UnsupportedOperation"),
+        ({**main, "GatewayId": "igw-12345678"}, "InvalidGatewayID.NotFound"),
+        ({**main, "GatewayId": "eigw-12345678"}, "InvalidGatewayID.NotFound"),
+        ({**main, "GatewayId": "igw-12345678", "SubnetId": world.left}, "InvalidParameterCombination"),
+        ({**main, "PublicIpv4Pool": "ipv4pool-ec2-1"}, "UnsupportedOperation"),
         (main, "MissingParameter"),
         ({**main, "SubnetId": "subnet-12345678"}, "InvalidSubnetID.NotFound"),
     ):

@@ -281,9 +281,12 @@ class TestRouting:
         assert why_not("i-web", "203.0.113.77", of=hole) is Reason.BLACKHOLE
         assert why_not("i-web", "8.8.8.8", of=hole) is None
 
-    def test_local_always_wins(self) -> None:
-        hole = but(DUAL_HOMED, table("rtb-public", blackhole("10.0.3.0/24")))
-        assert why_not("i-web", "i-app", "tcp/8080", hole) is None
+    def test_local_wins_unless_a_route_lies_within_it(self) -> None:
+        wider = but(DUAL_HOMED, table("rtb-public", blackhole("10.0.0.0/8")))
+        assert why_not("i-web", "i-app", "tcp/8080", wider) is None
+        for inner in ("10.0.3.0/24", "10.0.0.0/16"):
+            hole = but(DUAL_HOMED, table("rtb-public", blackhole(inner)))
+            assert why_not("i-web", "i-app", "tcp/8080", hole) is Reason.BLACKHOLE
 
     def test_the_reply_needs_a_way_back_to_the_internet(self) -> None:
         public = {"10.0.2.10": "198.18.0.6"}

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
 
-from enid.ec2 import dependants, filters, quotas, routes, tags
+from enid.ec2 import dependants, filters, gateway_route_tables, quotas, routes, tags
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.describe import describe
 from enid.ec2.errors import AwsError, dependency_violation, invalid_parameter_value
@@ -64,7 +64,7 @@ def attach_internet_gateway(ctx: Context, params: Params) -> Result:
 
 @operation("DetachInternetGateway")
 def detach_internet_gateway(ctx: Context, params: Params) -> Result:
-    """Routes to the gateway stay, as black holes."""
+    """Routes to the gateway stay, as black holes; its own route table is its own no more."""
     row = fetch(ctx, "igw", params["InternetGatewayId"])
     vpc = fetch(ctx, "vpc", params["VpcId"])
     if row.vpc_id != vpc.id:
@@ -77,6 +77,7 @@ def detach_internet_gateway(ctx: Context, params: Params) -> Result:
             f"Network {vpc.id} has some mapped public address(es). "
             "Please unmap those public address(es) before detaching the gateway."
         )
+    gateway_route_tables.end(ctx, row.id)
     _attach(ctx, row.id, None, vpc.id)
     return {}
 

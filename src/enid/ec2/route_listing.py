@@ -47,6 +47,10 @@ def _relation(*columns: ColumnElement[Any]) -> Select[Any]:
 
 
 def _local() -> Select[Any]:
+    """One whose place a stored route has is not there."""
+    replaced = exists().where(
+        routes.c.route_table_id == route_tables.c.id, routes.c.destination == vpc_cidr_blocks.c.cidr_block
+    )
     return _relation(
         route_tables.c.id,
         vpc_cidr_blocks.c.cidr_block,
@@ -57,7 +61,7 @@ def _local() -> Select[Any]:
         null(),
         null(),
         literal(0),
-    ).join_from(route_tables, vpc_cidr_blocks, vpc_cidr_blocks.c.vpc_id == route_tables.c.vpc_id)
+    ).join_from(route_tables, vpc_cidr_blocks, and_(vpc_cidr_blocks.c.vpc_id == route_tables.c.vpc_id, ~replaced))
 
 
 def _stored() -> Select[Any]:

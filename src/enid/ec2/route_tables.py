@@ -1,4 +1,4 @@
-"""Route tables and their associations. A subnet without an association uses its VPC's main table."""
+"""Route tables and their associations with subnets and gateways. A subnet without one uses its VPC's main table."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
 
-from enid.ec2 import dependants, filters, quotas, route_listing, tags
+from enid.ec2 import dependants, filters, gateway_route_tables, quotas, route_listing, tags
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.describe import describe
 from enid.ec2.errors import (
     AwsError,
     check_id,
+    invalid_parameter_combination,
     invalid_parameter_value,
     missing_parameter,
     not_found,
@@ -74,16 +75,17 @@ def delete_route_table(ctx: Context, params: Params) -> Result:
 
 @operation("AssociateRouteTable")
 def associate_route_table(ctx: Context, params: Params) -> Result:
-    """Associating a subnet again with the table it has answers the association that is there."""
-    if "GatewayId" in params or "PublicIpv4Pool" in params:
-        raise unsupported("A route table can be associated with a subnet, not with a gateway.")
-    if "SubnetId" not in params:
-        raise missing_parameter("subnetId")
-    table, subnet = fetch(ctx, "rtb", params["RouteTableId"]), fetch(ctx, "subnet", params["SubnetId"])
-    if table.vpc_id != subnet.vpc_id:
-        raise invalid_parameter_value(f"Route table {table.id} and subnet {subnet.id} belong to different networks")
-    query = select(route_table_associations).where(route_table_associations.c.subnet_id == subnet.id)
-    existing = ctx.db.execute(query).one_or_none()
+    """With a subnet or with a gateway. To associate it again with the table it has answers the association there is."""
+    if "PublicIpv4Pool" in params:
+        raise unsupported("A route table can be associated with a subnet or a gateway, not with a pool of addresses.")
+    given = [name for name in ("SubnetId", "GatewayId") if params.get(name)]
+    if not given:
+        raise missing_parameter("subnetId or gatewayId")
+    if len(given) > 1:
+        raise invalid_parameter_combination("Only one of subnetId and gatewayId may be specified.")
+    table = fetch(ctx, "rtb", params["RouteTableId"])
+    place = _of_subnet(ctx, table, params) if given == ["SubnetId"] else _of_gateway(ctx, table, params)
+    existing = ctx.db.execute(select(route_table_associations).filter_by(**place)).one_or_none()
     if existing is not None:
         if existing.route_table_id == table.id:
             return {"AssociationId": existing.id, "AssociationState": _ASSOCIATED}
@@ -91,14 +93,31 @@ def associate_route_table(ctx: Context, params: Params) -> Result:
             "Resource.AlreadyAssociated",
             f"the specified association for route table {table.id} conflicts with an existing association",
         )
-    id_ = new_id("rtbassoc")
-    ctx.db.execute(
-        insert(route_table_associations).values(
-            id=id_, route_table_id=table.id, vpc_id=table.vpc_id, subnet_id=subnet.id
-        )
-    )
-    ctx.note("subnet", subnet.id)
-    return {"AssociationId": id_, "AssociationState": _ASSOCIATED}
+    row = {"id": new_id("rtbassoc"), "route_table_id": table.id, "vpc_id": table.vpc_id, **place}
+    ctx.db.execute(insert(route_table_associations).values(row))
+    _note(ctx, **place, vpc_id=table.vpc_id)
+    return {"AssociationId": row["id"], "AssociationState": _ASSOCIATED}
+
+
+def _of_subnet(ctx: Context, table: Row[Any], params: Params) -> dict[str, str]:
+    subnet = fetch(ctx, "subnet", params["SubnetId"])
+    if table.vpc_id != subnet.vpc_id:
+        raise invalid_parameter_value(f"Route table {table.id} and subnet {subnet.id} belong to different networks")
+    return {"subnet_id": subnet.id}
+
+
+def _of_gateway(ctx: Context, table: Row[Any], params: Params) -> dict[str, str]:
+    gateway = gateway_route_tables.attached(ctx, params["GatewayId"], table)
+    gateway_route_tables.check_table(ctx, table, gateway.id)
+    return {"gateway_id": gateway.id}
+
+
+def _note(ctx: Context, *, vpc_id: str, subnet_id: str | None = None, gateway_id: str | None = None) -> None:
+    """What a changed association is of: a subnet, or a gateway, which is a part of the VPC's router."""
+    if gateway_id:
+        ctx.note("vpc", vpc_id)
+    elif subnet_id:
+        ctx.note("subnet", subnet_id)
 
 
 def _association(ctx: Context, id_: str) -> Row[Any]:
@@ -114,26 +133,30 @@ def _association(ctx: Context, id_: str) -> Row[Any]:
 
 @operation("DisassociateRouteTable")
 def disassociate_route_table(ctx: Context, params: Params) -> Result:
-    """The subnet falls back to the main table."""
+    """A subnet falls back to the main table, a gateway to none."""
     row = _association(ctx, params["AssociationId"])
     if row.main:
         raise invalid_parameter_value(f"cannot disassociate the main route table association {row.id}")
     ctx.db.execute(delete(route_table_associations).where(route_table_associations.c.id == row.id))
-    ctx.note("subnet", row.subnet_id)
+    _note(ctx, vpc_id=row.vpc_id, subnet_id=row.subnet_id, gateway_id=row.gateway_id)
     return {}
 
 
 @operation("ReplaceRouteTableAssociation")
 def replace_route_table_association(ctx: Context, params: Params) -> Result:
-    """Another table for a subnet, or another main table for the VPC, under a new association id."""
+    """Another table for a subnet or a gateway, or another main table for the VPC, under a new association id."""
     row, table = _association(ctx, params["AssociationId"]), fetch(ctx, "rtb", params["RouteTableId"])
     if row.vpc_id != table.vpc_id:
         raise invalid_parameter_value(f"Route table {table.id} and network {row.vpc_id} belong to different networks")
+    if row.gateway_id:
+        gateway_route_tables.check_table(ctx, table, row.gateway_id)
+    if row.main:
+        gateway_route_tables.refuse_others(ctx, table, "it cannot be the main route table")
     id_ = new_id("rtbassoc")
     changed = update(route_table_associations).where(route_table_associations.c.id == row.id)
     ctx.db.execute(changed.values(id=id_, route_table_id=table.id))
     for subnet_id in _following_main(ctx, row.vpc_id) if row.main else [row.subnet_id]:
-        ctx.note("subnet", subnet_id)
+        _note(ctx, vpc_id=row.vpc_id, subnet_id=subnet_id, gateway_id=row.gateway_id)
     return {"NewAssociationId": id_, "AssociationState": _ASSOCIATED}
 
 
@@ -227,6 +250,7 @@ def _shown_association(row: Row[Any]) -> Result:
         "RouteTableAssociationId": row.id,
         "RouteTableId": row.route_table_id,
         "SubnetId": row.subnet_id,
+        "GatewayId": row.gateway_id,
         "Main": row.main,
         "AssociationState": _ASSOCIATED,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
 from enid.ec2.context import Context, Params
 from enid.ec2.errors import (
@@ -93,6 +93,15 @@ def resolve(ctx: Context, params: Params, table: Any) -> Target:
 def _gateway(ctx: Context, table: Any, id_: str) -> Target:
     if id_ == LOCAL:
         raise invalid_parameter_value("The local routes are there by themselves; no route to 'local' can be made.")
+    _check_network(table, gateway(ctx, id_))
+    return Target(_GATEWAYS[id_.partition("-")[0]], id_)
+
+
+def gateway(ctx: Context, id_: str) -> Row[Any]:
+    """The caller's internet or VPN gateway.
+
+    :raises AwsError: there is none of this id.
+    """
     prefix = id_.partition("-")[0]
     gateways = RESOURCES[prefix].table if prefix in _GATEWAYS else None
     row = None
@@ -101,8 +110,7 @@ def _gateway(ctx: Context, table: Any, id_: str) -> Target:
         row = ctx.db.execute(query).one_or_none()
     if row is None:
         raise AwsError("InvalidGatewayID.NotFound", f"The gateway ID '{id_}' does not exist")
-    _check_network(table, row)
-    return Target(_GATEWAYS[prefix], id_)
+    return row
 
 
 def _nat_gateway(ctx: Context, table: Any, id_: str) -> Target:
@@ -117,10 +125,10 @@ def _nat_gateway(ctx: Context, table: Any, id_: str) -> Target:
     return Target(NAT_GATEWAY, id_)
 
 
-def _check_network(table: Any, gateway: Any) -> None:
-    if gateway.vpc_id != table.vpc_id:
+def _check_network(table: Any, row: Any) -> None:
+    if row.vpc_id != table.vpc_id:
         raise invalid_parameter_value(
-            f"route table {table.id} and network gateway {gateway.id} belong to different networks"
+            f"route table {table.id} and network gateway {row.id} belong to different networks"
         )
 
 

@@ -1,6 +1,6 @@
 """The routes a client makes in a route table, and which tables a gateway's fate touches.
 
-Local and propagated routes are nobody's to make; see :mod:`enid.ec2.route_listing`.
+Local and propagated routes are nobody's to make; see :mod:`enid.ec2.route_listing` and :mod:`enid.ec2.local_routes`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.sql.dml import Delete, Update
 
-from enid.ec2 import cidr, route_destinations, route_quota, route_targets, vpc_cidr_blocks
+from enid.ec2 import gateway_route_tables, local_routes, route_destinations, route_quota, route_targets
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.errors import (
     AwsError,
@@ -20,7 +20,7 @@ from enid.ec2.errors import (
 from enid.ec2.registry import operation
 from enid.ec2.resources import fetch
 from enid.ec2.route_destinations import Destination
-from enid.ec2.route_listing import EGRESS_ONLY_INTERNET_GATEWAY, NAT_GATEWAY, NETWORK_INTERFACE, VPN_GATEWAY
+from enid.ec2.route_listing import EGRESS_ONLY_INTERNET_GATEWAY, NAT_GATEWAY, VPN_GATEWAY
 from enid.store.tables import route_propagations, routes
 
 
@@ -33,15 +33,9 @@ def note_tables_towards(ctx: Context, *gateway_ids: str) -> None:
 
 
 def _check(ctx: Context, table: Any, destination: Destination, target: route_targets.Target) -> None:
-    """What may not be: a way around the local routes, and what a gateway does not carry."""
-    local = vpc_cidr_blocks.networks(ctx, table.vpc_id)
-    if any(cidr.within(block, local) for block in destination.blocks):
-        if target.kind == NETWORK_INTERFACE:
-            raise unsupported(f"Within the VPC packets always go their direct way; {destination} cannot be routed.")
-        raise invalid_parameter_value(
-            f"The destination CIDR block {destination} is equal to or more specific than one of this VPC's CIDR "
-            "blocks. This route can target only an interface or an instance."
-        )
+    """What may not be: a way around the local routes, what a gateway does not carry, what its table must not have."""
+    local_routes.check(ctx, table, destination, target)
+    gateway_route_tables.check_route(ctx, table, destination, target)
     if target.kind == VPN_GATEWAY and destination.version == 6:
         raise invalid_parameter_value(f"Virtual private gateway {target.id} does not carry IPv6.")
     if target.kind == EGRESS_ONLY_INTERNET_GATEWAY and destination.version == 4:
@@ -50,16 +44,13 @@ def _check(ctx: Context, table: Any, destination: Destination, target: route_tar
         raise unsupported(f"NAT gateway {target.id} does not carry IPv6: NAT64 is not there.")
 
 
-def _is_local(ctx: Context, table: Any, destination: Destination) -> bool:
-    return destination.text in map(str, vpc_cidr_blocks.networks(ctx, table.vpc_id))
-
-
 @operation("CreateRoute")
 def create_route(ctx: Context, params: Params) -> Result:
     """Making a route again that is there already, to the same target, succeeds, as it does at AWS."""
     table, destination = fetch(ctx, "rtb", params["RouteTableId"]), route_destinations.parse(ctx, params)
     target = route_targets.resolve(ctx, params, table)
     _check(ctx, table, destination, target)
+    local_routes.refuse_creation(ctx, table, destination)
     existing = ctx.db.execute(_where(select(routes), table.id, destination)).one_or_none()
     if existing is not None:
         if (existing.target_kind, existing.target_id) == target:
@@ -77,14 +68,16 @@ def create_route(ctx: Context, params: Params) -> Result:
 
 @operation("ReplaceRoute")
 def replace_route(ctx: Context, params: Params) -> Result:
-    """Give a route another target. ``LocalTarget`` only confirms what a local route does anyway."""
+    """Give a route another target. A local one may have an appliance's, and ``LocalTarget`` gives it its own again."""
     table, destination = fetch(ctx, "rtb", params["RouteTableId"]), route_destinations.parse(ctx, params)
     if params.get("LocalTarget"):
-        if _is_local(ctx, table, destination):
-            return {}
-        raise invalid_parameter_value(f"{destination} is not the destination of a local route of {table.id}.")
+        local_routes.restore(ctx, table, destination)
+        return {}
     target = route_targets.resolve(ctx, params, table)
     _check(ctx, table, destination, target)
+    if local_routes.is_local(ctx, table, destination):
+        local_routes.replace(ctx, table, destination, target)
+        return {}
     changed = update(routes).values(target_kind=target.kind, target_id=target.id)
     _changed_one(ctx, table.id, destination, changed)
     return {}
@@ -93,7 +86,7 @@ def replace_route(ctx: Context, params: Params) -> Result:
 @operation("DeleteRoute")
 def delete_route(ctx: Context, params: Params) -> Result:
     table, destination = fetch(ctx, "rtb", params["RouteTableId"]), route_destinations.parse(ctx, params)
-    if _is_local(ctx, table, destination):
+    if local_routes.is_local(ctx, table, destination):
         raise invalid_parameter_value(f"cannot remove local route {destination} in route table {table.id}")
     _changed_one(ctx, table.id, destination, delete(routes))
     return {}
@@ -118,6 +111,7 @@ def enable_vgw_route_propagation(ctx: Context, params: Params) -> Result:
     table, gateway = fetch(ctx, "rtb", params["RouteTableId"]), fetch(ctx, "vgw", params["GatewayId"])
     if gateway.vpc_id != table.vpc_id:
         raise AwsError("Gateway.NotAttached", f"resource {gateway.id} is not attached to network {table.vpc_id}")
+    gateway_route_tables.refuse_others(ctx, table, "no routes are propagated to it")
     key = {"route_table_id": table.id, "gateway_id": gateway.id}
     if ctx.db.execute(select(route_propagations).filter_by(**key)).first() is None:
         ctx.db.execute(insert(route_propagations).values(key))

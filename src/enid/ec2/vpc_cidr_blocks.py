@@ -19,7 +19,7 @@ from enid.ec2.errors import AwsError, check_id, missing_parameter, not_permitted
 from enid.ec2.registry import operation
 from enid.ec2.resources import fetch
 from enid.store.ids import new_id
-from enid.store.tables import subnets, vpc_cidr_blocks, vpcs
+from enid.store.tables import route_tables, routes, subnets, vpc_cidr_blocks, vpcs
 
 POOL = IPv6Network("2600:1f00::/24")
 """Amazon-provided IPv6 blocks come from here; nothing outside enid ever routes them."""
@@ -158,6 +158,8 @@ def disassociate_vpc_cidr_block(ctx: Context, params: Params) -> Result:
     _refuse_if_used(ctx, block)
     answer = _answer(ctx, id_, "disassociating")
     ctx.db.execute(delete(vpc_cidr_blocks).where(vpc_cidr_blocks.c.id == id_))
+    of_vpc = routes.c.route_table_id.in_(select(route_tables.c.id).where(route_tables.c.vpc_id == block.vpc_id))
+    ctx.db.execute(delete(routes).where(of_vpc, routes.c.destination == block.cidr_block))  # a replaced local route
     if block.family == 6:
         network_acls.families_changed(ctx, block.vpc_id, with_ipv6=False)
     ctx.note("vpc", block.vpc_id)

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Row, delete, insert, select
 
-from enid.ec2 import aws_prefix_lists
+from enid.ec2 import aws_prefix_lists, gateway_route_tables
 from enid.ec2.context import Context
 from enid.ec2.errors import AwsError, invalid_parameter_value
 from enid.ec2.resources import fetch_all
@@ -40,6 +40,7 @@ def add(ctx: Context, endpoint: Row[Any], table_ids: Sequence[str]) -> None:
     for table in wanted.values():
         if table.vpc_id != endpoint.vpc_id:
             raise invalid_parameter_value(f"Route table {table.id} does not belong to VPC {endpoint.vpc_id}")
+        gateway_route_tables.refuse_others(ctx, table, "it can have no route to a VPC endpoint")
     there = select(routes).where(_ROUTES.destination == list_id, _ROUTES.route_table_id.in_(list(wanted)))
     mine = set()
     for route in ctx.db.execute(there):

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Row, and_, case, delete, func, insert, select, update
 
-from enid.ec2 import availability_zones, filters, quotas, routes, tags
+from enid.ec2 import availability_zones, filters, gateway_route_tables, quotas, routes, tags
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.describe import describe
 from enid.ec2.errors import AwsError, check_id, invalid_parameter_value
@@ -98,6 +98,7 @@ def detach_vpn_gateway(ctx: Context, params: Params) -> Result:
     note_changed(ctx, row.id, vpc_id)
     ctx.db.execute(update(vpn_gateways).where(vpn_gateways.c.id == row.id).values(vpc_id=None, detached_vpc_id=vpc_id))
     ctx.db.execute(delete(route_propagations).where(route_propagations.c.gateway_id == row.id))
+    gateway_route_tables.end(ctx, row.id)
     return {}
 
 

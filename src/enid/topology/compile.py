@@ -32,6 +32,7 @@ from enid.topology.records import (
     VpnLink,
 )
 
+_INNER = (TargetKind.PORT, TargetKind.BLACKHOLE)
 PROTOCOLS = {"-1": -1, "icmp": 1, "tcp": 6, "udp": 17, "icmpv6": 58}
 
 
@@ -104,8 +105,9 @@ def route_table(
 
     A route to the VPN gateway becomes one route per prefix behind its connections; propagated routes come in where no
     static or local route has their destination; a target that is gone leaves a blackhole. A route to a prefix list
-    becomes one per block of it that is not local; where routes meet, one to a block itself has the last word. What
-    comes in through the internet gateway is led to interfaces with a public address only.
+    becomes one per block of it that is not local; where routes meet, one to a block itself has the last word. Within
+    the VPC there are routes to interfaces only: whatever lies behind a VPN, what is local is local. What comes in
+    through the internet gateway is led to interfaces with a public address only.
 
     :param entries: the CIDR blocks of a prefix list's newest version.
     """
@@ -125,7 +127,8 @@ def route_table(
             for route in _routes(destination, row.target_kind, row.target_id, owner, targets):
                 hidden = of_internet and destination.version == 4 and not _is_public(row.target_id, targets)
                 result[route.destination] = Route(destination, TargetKind.BLACKHOLE) if hidden else route
-    ordered = sorted(result.values(), key=lambda route: _order(route.destination))
+    wanted = [route for route in result.values() if route.kind in _INNER or not within(route.destination, local)]
+    ordered = sorted(wanted, key=lambda route: _order(route.destination))
     return RouteTable(id_, owner.id, tuple(ordered))
 
 

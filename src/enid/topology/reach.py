@@ -7,13 +7,14 @@ of the reply. It knows nothing of nftables and must not: it is the oracle that t
 What it takes for granted: guests route as a good guest does (each address answers through its own interface); groups
 are stateful, so a reply is never judged by them, only by the routes it needs; network ACLs are not, so the reply is
 judged at each border the request crossed, on its way to any of the ports clients send from; a route to an interface
-leads to an instance that forwards and translates as a NAT instance does, or to a NAT gateway, sending on from that same
-interface; a site's own firewall lets everything pass.
+leads to a NAT gateway, or to an instance that sends on from that same interface: as it is what is bound for the VPC, or
+comes or goes where the internet gateway has a route table, as a firewall does; else translated, as a NAT instance does;
+a site's own firewall lets everything pass.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_network
@@ -269,20 +270,18 @@ class _Path:
 
     def route(self, port: Port, src: Network, dst: Network, seen: tuple[str, ...]) -> None:
         vpc, table = self.vpc(port.vpc_id), port.route_table_id
-        if within(dst, vpc.blocks):
+        inner = self.inner(port, vpc, dst)
+        if within(dst, vpc.blocks) and inner is None:
             block = next(block for block in vpc.blocks if within(dst, (block,)))
             self.passes(Part.ROUTE_TABLE, table, f"{show(dst)} is local to {vpc.id}", by=block)
             far = self.local(vpc, dst)
             self.cross(port, far, src, dst)
             self.receive(far, src, dst)
             return
-        found = self.lookup(table, dst)
+        found = inner or self.lookup(table, dst)
         if found is None:
             raise self.blocked(Reason.NO_ROUTE, Part.ROUTE_TABLE, table, f"{table} has no route to {show(dst)}")
-        if found.kind is TargetKind.BLACKHOLE:
-            says = f"the route {found.destination} of {table} is a blackhole: its target is gone or not attached"
-            raise self.blocked(Reason.BLACKHOLE, Part.ROUTE_TABLE, table, says, by=found)
-        self.passes(Part.ROUTE_TABLE, table, f"{found.destination} leads to {_target(found)}", by=found)
+        self.follow(table, found)
         match found.kind:
             case TargetKind.INTERNET:
                 self.border(port, EGRESS, dst)
@@ -298,6 +297,20 @@ class _Path:
                 self.peer(port, found, src, dst)
             case TargetKind.PORT:
                 self.forward(port, found, src, dst, seen)
+
+    def follow(self, table: str, found: Route) -> None:
+        if found.kind is TargetKind.BLACKHOLE:
+            says = f"the route {found.destination} of {table} is a blackhole: its target is gone or not attached"
+            raise self.blocked(Reason.BLACKHOLE, Part.ROUTE_TABLE, table, says, by=found)
+        self.passes(Part.ROUTE_TABLE, table, f"{found.destination} leads to {_target(found)}", by=found)
+
+    def inner(self, port: Port, vpc: Vpc, dst: Network) -> Route | None:
+        """The route of the port's table that leads there within the VPC, in place of the local one. A packet that does
+        not leave its subnet meets no route."""
+        found = self.lookup(port.route_table_id, dst)
+        if found is None or within(dst, port.subnet.blocks) or not within(found.destination, vpc.blocks):
+            return None
+        return found
 
     def peer(self, port: Port, found: Route, src: Network, dst: Network) -> None:
         """Over a peering connection, and the reply's way back over it."""
@@ -315,8 +328,7 @@ class _Path:
         far = self.local(self.vpc(link.vpc_id), dst)
         self.border(far, INGRESS, src)
         self.receive(far, src, dst, link.id)
-        back = self.lookup(far.route_table_id, src)
-        self.way_back(far, src, back, back is not None and back.target == link.id)
+        self.way_back(far, src, lambda back: back.target == link.id)
 
     def over(self, port: Port, dst: Network) -> str:
         """The peering connection that the port's route table sends a packet over, or nothing."""
@@ -328,15 +340,15 @@ class _Path:
 
     def forward(self, port: Port, found: Route, src: Network, dst: Network, seen: tuple[str, ...]) -> None:
         """Into the instance or the NAT gateway a route names, and on from it."""
-        table = port.route_table_id
-        middle = self.world.get((Kind.PORT, found.target))
-        if not isinstance(middle, Port):
-            says = f"the route {found.destination} of {table} is a blackhole: {found.target} is not attached"
-            raise self.blocked(Reason.BLACKHOLE, Part.ROUTE_TABLE, table, says, by=found)
+        table, vpc = port.route_table_id, self.vpc(port.vpc_id)
+        middle = self.middle(table, found)
         if middle.id in seen:
             says = f"the route {found.destination} of {table} leads back to {middle.id}, where the packet came from"
             raise self.blocked(Reason.LOOP, Part.ROUTE_TABLE, table, says, by=found)
         self.cross(port, middle, src, dst)
+        if not middle.appliance and (vpc.internet_table or within(dst, vpc.blocks)):
+            self.pass_on(middle, src, dst, seen)
+            return
         self.admit(middle, src, dst)
         own = self.source(middle, None, dst)
         if middle.appliance:
@@ -345,6 +357,32 @@ class _Path:
             says = "forwards and translates, if it does what a NAT instance does"
             self.passes(Part.INSTANCE, middle.instance_id, says)
         self.leave(middle, own, dst, seen)
+
+    def middle(self, table: str, found: Route) -> Port:
+        """The interface a route of the table leads to."""
+        port = self.world.get((Kind.PORT, found.target))
+        if isinstance(port, Port):
+            return port
+        says = f"the route {found.destination} of {table} is a blackhole: {found.target} is not attached"
+        raise self.blocked(Reason.BLACKHOLE, Part.ROUTE_TABLE, table, says, by=found)
+
+    def pass_on(self, middle: Port, src: Network, dst: Network, seen: tuple[str, ...]) -> None:
+        """Into an instance and out of it as it was."""
+        self.admit(middle, src, dst)
+        self.passes(Part.INSTANCE, middle.instance_id, "passes it on as it is, if it does what a firewall does")
+        self.leave(middle, src, dst, seen)
+
+    def come_in(self, table: str, port: Port, src: Network, dst: Network) -> None:
+        """From a gateway to an interface: straight there, unless the gateway's own route table leads elsewhere."""
+        found = self.lookup(table, dst)
+        if found is None:
+            self.border(port, INGRESS, src)
+            self.receive(port, src, dst)
+            return
+        self.follow(table, found)
+        middle = self.middle(table, found)
+        self.border(middle, INGRESS, src)
+        self.pass_on(middle, src, dst, ())
 
     def receive(self, port: Port, src: Network, dst: Network, over: str = "") -> None:
         """:param over: the peering connection it came over."""
@@ -443,7 +481,8 @@ class _Path:
         if src.version == 6:
             self.passes(Part.INTERNET_GATEWAY, vpc.id, f"lets {show(src)} out as it is")
             return src
-        for inside, outside in port.public:
+        here = (pair for one in ports(self.world) if one.vpc_id == vpc.id for pair in one.public)
+        for inside, outside in here:
             if exactly(inside) == src:
                 if self.packet:
                     self.packet = Packet(exactly(outside), self.packet.dst)
@@ -475,10 +514,8 @@ class _Path:
             raise self.blocked(Reason.NO_INTERNET_GATEWAY, Part.INTERNET_GATEWAY, vpc.id, says)
         self.packet = Packet(src, inside)
         self.passes(Part.INTERNET_GATEWAY, vpc.id, f"{show(dst)} is {show(inside)} inside")
-        self.border(port, INGRESS, src)
-        self.receive(port, src, inside)
-        back = self.lookup(port.route_table_id, src)
-        self.way_back(port, src, back, back is not None and back.kind is TargetKind.INTERNET)
+        self.come_in(vpc.internet_table, port, src, inside)
+        self.way_back(port, src, lambda back: back.kind is TargetKind.INTERNET)
 
     def tunnel(self, vpc: Vpc, found: Route, dst: Network) -> None:
         """From a VPC down a VPN connection."""
@@ -516,14 +553,21 @@ class _Path:
         vpc_id, link_id = joined[0]
         self.passes(Part.VPN, link_id, f"carries it to {vpc_id}")
         port = self.local(self.vpc(vpc_id), dst)
-        self.border(port, INGRESS, src)
-        self.receive(port, src, dst)
-        back = self.lookup(port.route_table_id, src)
+        self.come_in(self.vpc(vpc_id).vpn_table, port, src, dst)
         through = {link.id for link in self.links(site, vpc_id) if within(src, link.prefixes)}
-        self.way_back(port, src, back, back is not None and back.kind is TargetKind.VPN and back.target in through)
+        self.way_back(port, src, lambda back: back.kind is TargetKind.VPN and back.target in through)
 
-    def way_back(self, port: Port, src: Network, back: Route | None, returns: bool) -> None:
+    def way_back(self, port: Port, src: Network, arrives: Callable[[Route], bool], seen: tuple[str, ...] = ()) -> None:
+        """:param arrives: whether a route leads back to where the request came from; one by way of an appliance may."""
         table = port.route_table_id
+        back = self.lookup(table, src)
+        returns = back is not None and arrives(back)
+        following = self.world.get((Kind.PORT, back.target)) if back and back.kind is TargetKind.PORT else None
+        on = isinstance(following, Port) and not (following.appliance or following.source_dest_check)
+        if isinstance(following, Port) and on and following.id not in seen:
+            self.passes(Part.ROUTE_TABLE, table, f"the reply goes to {following.id} first", by=back, reply=True)
+            self.way_back(following, src, arrives, (*seen, port.id))
+            return
         leads = f"leads to {_target(back)}" if back else "is missing"
         decided = {"by": back, "reply": True}
         if returns:
