@@ -16,6 +16,7 @@ from enid.cli import (
     environment,
     flow_logs,
     net,
+    orphans,
     ps,
     scenario,
     site,
@@ -35,7 +36,21 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (up, environment, scenario, enter, ps, top, net, why, why_not_delete, flow_logs, doctor, version):
+for module in (
+    up,
+    environment,
+    scenario,
+    enter,
+    ps,
+    top,
+    net,
+    why,
+    why_not_delete,
+    orphans,
+    flow_logs,
+    doctor,
+    version,
+):
     module.register(app)
 app.add_typer(site.app, name="site", rich_help_panel="The world outside")
 app.add_typer(account.app, name="account", rich_help_panel="Who may ask")
