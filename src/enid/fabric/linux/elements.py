@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from enid.fabric.linux.groups import Element
 from enid.fabric.linux.names import (
@@ -106,6 +106,12 @@ def blocks(networks: Iterable[IPv4Network | IPv6Network]) -> Iterator[Element]:
         after = int(network.broadcast_address) + 1
         if after < 1 << network.max_prefixlen:
             yield (name, Key(after.to_bytes(network.max_prefixlen // 8, "big"), closing=True)), b""
+
+
+def own(addresses: Iterable[IPv4Address | IPv6Address]) -> Iterator[Element]:
+    """The router's addresses."""
+    for address in addresses:
+        yield (f"own{address.version}", Key(address.packed)), b""
 
 
 def answered(vpc: Vpc) -> Iterator[Element]:

@@ -26,6 +26,7 @@ from enid.topology.records import NetworkAcl, Port, SecurityGroup
 _FIRST_SETS = (
     *("acl_egress", "acl_ingress", "beside", "subnet"),
     *("peer_flows", "peer_mark", "peers4", "peers6"),
+    *("own4", "own6"),
     *("spoof4", "spoof6", "delegated4", "delegated6", "unchecked", "outside", "blocks4", "blocks6"),
     *("public", "public_of", "private_of", "gateway_table"),
 )

@@ -362,6 +362,7 @@ def _deliveries(port: Port, device: int) -> Iterator[KernelRoute]:
 
 def _elements(vpc: Vpc, links: Iterable[str]) -> Iterator[Element]:
     yield from elements.blocks(vpc.blocks)
+    yield from elements.own(interface.ip for interface in _own_addresses(vpc))
     yield from elements.answered(vpc)
     peers = {names.peering_link(peering.id): peering for peering in vpc.peerings}
     for link in links:

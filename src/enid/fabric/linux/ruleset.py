@@ -71,6 +71,8 @@ SETS = (
     Set("spoof4", (IFNAME, IPV4), MARK),
     Set("spoof6", (IFNAME, IPV6), MARK),
     Set("unchecked", (IFNAME,), MARK),
+    Set("own4", (IPV4,)),
+    Set("own6", (IPV6,)),
     Set("delegated4", (IFNAME, IPV4), MARK),
     Set("delegated6", (IFNAME, IPV6), MARK),
     Set("macs", (IFNAME, ETHER)),
@@ -100,10 +102,10 @@ SETS = (
     Set("service_rate", (IFNAME,), meter=True),
 )
 """``spoof``: who may send from what, and the mark of its route table. ``unchecked``: the same for ports whose source
-check is off. ``delegated``: the same as ``spoof``, by the first address of a prefix.
-``macs``: the MAC behind each link. ``outside``: the links to gateways. ``logged``: those with a flow log.
-``blocks``: the VPC's. ``peers``: the addresses behind each link to a peered VPC; ``peer_mark``: the mark of the flows
-over such a link, and ``peer_flows`` the same as pairs.
+check is off; ``own``: the router's addresses, which these may not pretend to have. ``delegated``: the same as
+``spoof``, by the first address of a prefix. ``macs``: the MAC behind each link. ``outside``: the links to gateways.
+``logged``: those with a flow log. ``blocks``: the VPC's. ``peers``: the addresses behind each link to a peered VPC;
+``peer_mark``: the mark of the flows over such a link, and ``peer_flows`` the same as pairs.
 ``public``: private addresses that have one. ``combination``: the number of the groups a link's port carries;
 ``egress`` and ``ingress``: the chains of a number. ``table_of``: the route table of a link's port with IPv6, and
 ``open6`` the route tables whose IPv6 goes out through the internet gateway. ``gateway_table``: the mark of the route
@@ -116,7 +118,12 @@ VIA_INTERNET, VIA_VPN, NO_GROUPS, VIA_PEERING = (number.to_bytes(4, "little") fo
 """Gateways and peers in place of a combination, and ports that groups do not apply to."""
 _ICMP_UNREACHABLE = {4: (3, (0, 1)), 6: (1, (0, 3))}
 _NEIGHBOUR_DISCOVERY = (135, 136)
+_TOLD_BY_ROUTERS = ((4, 3, 4), (4, 11, 0), (4, 11, 1), (6, 2, 0), (6, 3, 0), (6, 3, 1))
+"""IP version, ICMP type and code of: too big, took too long."""
+_BEFORE_FRAGMENTS = -450
+"""Are put together: the kernel's NF_IP_PRI_RAW_BEFORE_DEFRAG."""
 _LINK_LOCAL = bytes.fromhex("fe80") + bytes(14)
+_LINK_LOCAL4 = bytes((169, 254, 0, 0))
 _LINK_LOCAL_MASK = bytes.fromhex("ffc0") + bytes(14)
 
 
@@ -150,7 +157,8 @@ def _rule(chain: str, *expressions: bytes) -> bytes:
 
 
 def _source() -> list[bytes]:
-    """Who may send from which address; before conntrack, so that a forged packet costs nothing more."""
+    """Who may send from which address; before conntrack, so that a forged packet costs nothing more, and before it puts
+    fragments together: it would take a forged piece for one of the packet it pretends to belong to."""
     own = [
         _rule(
             "source",
@@ -200,11 +208,12 @@ def _source() -> list[bytes]:
         *pretending,
         _rule("outside_source", nft.iifname(), nft.lookup_value("gateway_table"), nft.set_mark(), nft.accept()),
         _rule("outside_source", nft.accept()),
-        add_base_chain(TABLE, "source", "filter", PREROUTING, -300, ACCEPT),
+        *_unchecked_source(),
+        add_base_chain(TABLE, "source", "filter", PREROUTING, _BEFORE_FRAGMENTS, ACCEPT),
         *own,
         _rule("source", nft.iifname(), nft.lookup("outside"), nft.goto("outside_source")),
         _rule("source", *_ASKS_FOR_A_LEASE, nft.accept()),
-        _rule("source", nft.iifname(), nft.lookup_value("unchecked"), nft.set_mark(), nft.accept()),
+        _rule("source", nft.iifname(), nft.lookup_value("unchecked"), nft.set_mark(), nft.goto("unchecked_source")),
         *delegated,
         *peers,
         _rule(
@@ -214,6 +223,21 @@ def _source() -> list[bytes]:
         _rule("source", nft.version(6), nft.source(6), nft.equal(bytes(16)), nft.drop()),
         _rule("source", nft.version(4), nft.source(4), nft.equal(bytes(4)), nft.drop()),
         _rule("source", _drop("spoof")),
+    ]
+
+
+def _unchecked_source() -> list[bytes]:
+    """A port whose source check is off may send from any address but the router's and its services', or it could answer
+    for them, and link-local ones, which no router forwards (RFC 3927, 7). Unless a guest that translates passes on what
+    the router told it about a packet: whether that belongs to a flow is for conntrack to say."""
+    pretending = [nft.version(v) + nft.source(v) + nft.lookup(f"own{v}") for v in (4, 6)]
+    link_local = nft.version(4) + nft.source(4) + nft.masked(b"\xff\xff\0\0") + nft.equal(_LINK_LOCAL4)
+    return [
+        *(add_chain(TABLE, name) for name in ("as_router", "unchecked_source")),
+        *(_rule("as_router", nft.icmp_type(*told), nft.accept()) for told in _TOLD_BY_ROUTERS),
+        _rule("as_router", _drop("spoof")),
+        *(_rule("unchecked_source", source, nft.goto("as_router")) for source in (*pretending, link_local)),
+        _rule("unchecked_source", nft.accept()),
     ]
 
 
