@@ -301,8 +301,7 @@ def _somebodys_flow(self: Forger) -> Made:
     made = packets.ip(source, destination, flow.protocol, body)
     mac = self._random.choice((sender.mac, true.mac))
     frame = router_mac(sender.vpc_id) + hardware(mac) + ETHER_TYPE[flow.version] + made
-    may = not sender.source_dest_check and sender.vpc_id in (flow.near.vpc_id, flow.far.vpc_id)
-    return ((sender.id, frame),), receiver.id if may else "", False
+    return ((sender.id, frame),), *lifted(sender, source, destination)
 
 
 def _source_mac(self: Forger) -> Made:

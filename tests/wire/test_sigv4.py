@@ -11,6 +11,7 @@ import pytest
 from botocore.auth import SigV4Auth
 from hypothesis import given
 from hypothesis import strategies as st
+from sigv4_vectors import VECTORS, Vector
 from wire_signing import HOST, KEY_ID, SECRET, call, ec2, presigned, signed
 
 from enid.ec2.errors import AwsError
@@ -36,12 +37,19 @@ def refusal(request: Request, **how: object) -> AwsError:
     return caught.value
 
 
-def vector(method: str, query: str, headers: list[tuple[str, str]], names: str, service: str, signature: str) -> None:
+def vector(
+    method: str,
+    query: str,
+    headers: list[tuple[str, str]],
+    names: str,
+    service: str,
+    signature: str,
+    body: bytes = b"",
+) -> None:
     """Check one of the examples AWS publishes."""
     credential = f"AKIDEXAMPLE/20150830/us-east-1/{service}/aws4_request"
     authorization = f"{ALGORITHM} Credential={credential}, SignedHeaders={names}, Signature={signature}"
     sent = [(name.lower().encode(), value.encode()) for name, value in [*headers, ("Authorization", authorization)]]
-    body = b"Param1=value1" if method == "POST" and "content-type" in names else b""
     request = Request(method, query.encode(), sent, body)
     services = frozenset((service,))
     claim = sigv4.read(request)
@@ -65,29 +73,11 @@ def test_the_example_of_the_general_reference() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("method", "query", "extra", "signature"),
-    [
-        ("GET", "", [], "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
-        ("POST", "", [], "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"),
-        (
-            "GET",
-            "Param2=value2&Param1=value1",
-            [],
-            "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500",
-        ),
-        (
-            "POST",
-            "",
-            [("Content-Type", "application/x-www-form-urlencoded")],
-            "ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a",
-        ),
-    ],
-)
-def test_aws_published_test_suite(method: str, query: str, extra: list[tuple[str, str]], signature: str) -> None:
-    headers = [("Host", "example.amazonaws.com"), ("X-Amz-Date", "20150830T123600Z"), *extra]
-    names = ";".join(sorted(name.lower() for name, _ in headers))
-    vector(method, query, headers, names, "service", signature)
+@pytest.mark.parametrize("case", VECTORS, ids=[case.name for case in VECTORS])
+def test_aws_published_test_suite(case: Vector) -> None:
+    headers = [("Host", "example.amazonaws.com"), ("X-Amz-Date", "20150830T123600Z"), *case.headers]
+    names = ";".join(sorted({name.lower() for name, _ in headers}))
+    vector(case.method, case.query, headers, names, "service", case.signature, case.body)
 
 
 @given(st.dictionaries(st.text(max_size=8), st.text(max_size=8), max_size=5), st.sampled_from(["ec2", "sts"]))
