@@ -73,6 +73,8 @@ class Kernel:
         """Of the packet that passes just now."""
         self.rewritten: bytes = b""
         """The address it was given, if it was translated."""
+        self.zone = bytes(2)
+        """Where its flow is tracked."""
         self._hooks: dict[str, tuple[int, int]] = {}
         """Hook and priority of base chains."""
         self._fields: dict[str, tuple[int, ...]] = {}
@@ -186,6 +188,8 @@ class Kernel:
         """What connection tracking says."""
         if key == 1:
             return bytes((frame.reply,))
+        if key == 17:
+            return self.zone
         return {0: frame.state.to_bytes(4, "little"), 2: frame.status.to_bytes(4, "little")}.get(
             key, self.connection_mark
         )
@@ -196,7 +200,7 @@ class Kernel:
 
     def begin(self, connection_mark: bytes = bytes(4)) -> None:
         """A packet comes; what an earlier one left is forgotten, but for what its connection was marked with."""
-        self.mark, self.rewritten, self.connection_mark = 0, b"", connection_mark
+        self.mark, self.rewritten, self.zone, self.connection_mark = 0, b"", bytes(2), connection_mark
 
 
 @lru_cache(256)
@@ -236,6 +240,9 @@ def _step(name: str, parts: dict[int, bytes]) -> _Step:
             return lambda kernel, registers, _: None if inner else kernel.rewrite(registers[place : place + 4])
         case "meta" | "payload" | "ct" if 1 in number:
             return _loading(name, number)
+        case "ct" if number[2] == 17:
+            place = _place(number[4])
+            return lambda kernel, registers, _: setattr(kernel, "zone", bytes(registers[place : place + 2]))
         case "ct":
             place = _place(number[4])
             return lambda kernel, registers, _: setattr(kernel, "connection_mark", bytes(registers[place : place + 4]))

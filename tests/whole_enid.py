@@ -42,9 +42,8 @@ class Enid:
 
     def __init__(self, directory: Path, **settings: Any) -> None:
         """:param settings: those that differ from a test's usual ones."""
-        self.settings = Settings(
-            state_dir=directory / "state", run_dir=directory / "run", port=_free_port(), host_route=False, **settings
-        )
+        given = {"port": _free_port(), "host_route": False, **settings}
+        self.settings = Settings(state_dir=directory / "state", run_dir=directory / "run", **given)
         self.endpoint = f"http://127.0.0.1:{self.settings.port}"
         self.up()
         database = Database(self.settings.url)

@@ -9,9 +9,12 @@ from ipaddress import ip_address
 import pytest
 from fabric_lab import Lab, delivers, group, nothing_for, port, table, udp_frame, until, vpc
 
+from enid.topology.records import Port
+
 pytestmark = pytest.mark.root
 
 A, B = port(5), port(6)
+B7 = port(7)
 _IPV4 = 0x0800
 
 
@@ -63,6 +66,40 @@ def test_without_the_source_check_any_source_may_be_sent(lab: Lab) -> None:
     lab.guest(A).frame("eth0", udp_frame(A.mac, vpc().id, ip_address("192.0.2.1"), B.addresses[0], 53))
     until(lambda: lab.dropped("spoof") == 1, "the check is back")
     assert nothing_for(receiver)
+
+
+@pytest.mark.parametrize("to", [0, 1])
+def test_who_begins_a_flow_for_another_opens_no_door_to_it(lab: Lab, to: int) -> None:
+    """Without the source check one may pretend that the victim asked. Its security group knows that it did not."""
+    victim, helper, liar = port(6, groups=("sg-closed",)), B7, replace(A, source_dest_check=False)
+    lab.apply(vpc(), table(), group(), group("sg-closed", ingress=()), victim, helper, liar)
+    asked, inside = lab.guest(helper).udp(helper.addresses[to], 53), lab.guest(victim).udp(victim.addresses[to], 4000)
+    forged = udp_frame(liar.mac, vpc().id, victim.addresses[to], helper.addresses[to], 53)
+    lab.guest(liar).frame("eth0", forged)
+    assert asked.recvfrom(100)[1][0] == str(victim.addresses[to]), "the lie arrives, as on AWS"
+    lab.guest(helper).frame("eth0", answer(helper, victim, to))
+    until(lambda: lab.dropped("ingress_denied") == 1, "nobody asked for the answer")
+    lab.guest(liar).frame("eth0", answer(helper, victim, to, sender=liar))
+    until(lambda: lab.dropped("ingress_denied") == 2, "not even the liar's own")
+    assert nothing_for(inside)
+    inside.sendto(b"x", (str(helper.addresses[to]), 53))
+    asked.recv(100)
+    asked.sendto(b"yes", (str(victim.addresses[to]), 4000))
+    assert inside.recv(100) == b"yes", "it did ask now"
+
+
+def answer(owner: Port, asker: Port, to: int, sender: Port | None = None) -> bytes:
+    """From port 53 to port 4000, in a frame of ``sender``'s."""
+    mac = (sender or owner).mac
+    frame = udp_frame(mac, vpc().id, owner.addresses[to], asker.addresses[to], 4000)
+    place = 34 if to == 0 else 54
+    swapped = bytearray(frame)
+    swapped[place : place + 2] = (53).to_bytes(2, "big")
+    if to:
+        # The sum over the ports grows by what the source port lost.
+        total = int.from_bytes(frame[place + 6 : place + 8], "big") + 4000 - 53
+        swapped[place + 6 : place + 8] = ((total & 0xFFFF) + (total >> 16)).to_bytes(2, "big")
+    return bytes(swapped)
 
 
 def test_an_address_nobody_has_is_silent(lab: Lab) -> None:

@@ -83,7 +83,7 @@ class Host:
 def survey(settings: Settings, launcher: Launcher) -> Host:
     """Look at the host and make the directories. Raises :class:`NotEnoughIds` or :class:`image.UnusableHost`."""
     images = settings.state_dir / "images"
-    for directory, mode in ((settings.instances_dir, 0o755), (images, 0o700), (settings.run_dir / "instances", 0o700)):
+    for directory, mode in ((settings.instances_dir, 0o711), (images, 0o700), (settings.run_dir / "instances", 0o700)):
         directory.mkdir(parents=True, exist_ok=True)
         directory.chmod(mode)
     launcher.wait_ready()

@@ -230,7 +230,7 @@ class Sandboxes:
         os.eventfd_write(self._bell, 1)
 
     def _begin(self, spec: InstanceSpec, *, retried: bool = False) -> None:
-        (self._host.instances / spec.id).mkdir(exist_ok=True)
+        (self._host.instances / spec.id).mkdir(mode=0o711, exist_ok=True)
         try:
             ids = self._host.ids(spec.id, self._slots)
         except NotEnoughIds as error:

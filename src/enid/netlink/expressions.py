@@ -22,7 +22,7 @@ _INET_CHECKSUM, _PSEUDO_HEADER = 1, 1
 _IPV4_CHECKSUM, _IPV4_SOURCE, _IPV4_DESTINATION = 10, 12, 16
 _QUOTED = 8
 """Where the packet begins that an ICMP error quotes, in the transport header."""
-_CT_STATE, _CT_DIRECTION, _CT_STATUS, _CT_MARK = 0, 1, 2, 3
+_CT_STATE, _CT_DIRECTION, _CT_STATUS, _CT_MARK, _CT_ZONE = 0, 1, 2, 3, 17
 
 _UPDATE, _INVERTED, _METER_MS = 1, 1, 10_000
 
@@ -162,9 +162,9 @@ def ct_status(bits: int) -> bytes:
     return _ct(_CT_STATUS) + _any_bit(bits)
 
 
-def ct_reply() -> bytes:
-    """The packet goes against the direction its flow began in."""
-    return _ct(_CT_DIRECTION) + equal(b"\1")
+def ct_reply(wanted: bool = True) -> bytes:
+    """The packet goes against the direction its flow began in; or along with it."""
+    return _ct(_CT_DIRECTION) + equal(bytes((wanted,)))
 
 
 def for_many() -> bytes:
@@ -203,6 +203,16 @@ def load_ct_mark(register: int) -> bytes:
 def set_ct_mark(value: int | None = None) -> bytes:
     """The flow's mark becomes ``value``, or what the first register holds."""
     return _loaded(value) + _expression("ct", be32(2, _CT_MARK), be32(4, FIRST))
+
+
+def ct_zone(number: int) -> bytes:
+    """The packet's flow is tracked apart from those of other numbers."""
+    return _ct(_CT_ZONE) + equal(number.to_bytes(2, "little"))
+
+
+def set_ct_zone(number: int) -> bytes:
+    """It shall be; before conntrack."""
+    return load(number.to_bytes(2, "little")) + _expression("ct", be32(2, _CT_ZONE), be32(4, FIRST))
 
 
 def notrack() -> bytes:

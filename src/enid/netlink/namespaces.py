@@ -74,12 +74,14 @@ def new() -> int:
 
 
 def prepare(directory: Path) -> None:
-    """Make ``directory`` a private mount point of its own, so that pins below it reach no other mount namespace.
+    """Make ``directory``, for nobody else to look into, a private mount point of its own: pins below it reach no other
+    mount namespace.
 
     On most systems / is shared; without this every container would get a copy of each pin, and a namespace would
     outlive its unpinning for as long as one of them ran.
     """
     directory.mkdir(parents=True, exist_ok=True)
+    directory.chmod(0o700)
     if os.path.ismount(directory) or _is_mount(directory):
         return
     place = os.fsencode(directory)

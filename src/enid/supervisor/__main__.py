@@ -32,7 +32,9 @@ def main() -> int:
         Agent(settings, api_uid(settings)).run(_announcer(arguments))
     elif role == "flow-logs":
         from enid.flowlogs.watcher import Watcher
+        from enid.supervisor.privileges import FLOW_LOGS, give_up
 
+        give_up(os.geteuid(), FLOW_LOGS)
         Watcher(settings).run()
     elif role == "api":
         from enid.supervisor.privileges import api_uid, give_up

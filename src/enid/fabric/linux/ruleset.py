@@ -58,7 +58,7 @@ DROPS = {
     "no_route": "the route table has no route, or one that leads nowhere, or nobody has the address",
     "no_public_address": "to or from the internet without a public address",
     "between_gateways": "from one gateway to another, which a VPC does not carry",
-    "beyond_peer": "to a peered VPC, which has no such address and carries nothing further",
+    "beyond_peer": "to a peered VPC, which has no such address, or not from the VPC's own: it carries nothing further",
     "to_router": "for the router itself, and for none of the services it has",
     "too_fast": "for the router's services, and more than they take from one interface",
 }
@@ -118,6 +118,8 @@ VIA_INTERNET, VIA_VPN, NO_GROUPS, VIA_PEERING = (number.to_bytes(4, "little") fo
 """Gateways and peers in place of a combination, and ports that groups do not apply to."""
 _ICMP_UNREACHABLE = {4: (3, (0, 1)), 6: (1, (0, 3))}
 _NEIGHBOUR_DISCOVERY = (135, 136)
+_APART = 1
+"""The conntrack zone of flows that ports begin under addresses of others."""
 _TOLD_BY_ROUTERS = ((4, 3, 4), (4, 11, 0), (4, 11, 1), (6, 2, 0), (6, 3, 0), (6, 3, 1))
 """IP version, ICMP type and code of: too big, took too long."""
 _BEFORE_FRAGMENTS = -450
@@ -213,8 +215,8 @@ def _source() -> list[bytes]:
         *own,
         _rule("source", nft.iifname(), nft.lookup("outside"), nft.goto("outside_source")),
         _rule("source", *_ASKS_FOR_A_LEASE, nft.accept()),
-        _rule("source", nft.iifname(), nft.lookup_value("unchecked"), nft.set_mark(), nft.goto("unchecked_source")),
         *delegated,
+        _rule("source", nft.iifname(), nft.lookup_value("unchecked"), nft.set_mark(), nft.goto("unchecked_source")),
         *peers,
         _rule(
             "source", nft.version(6), nft.source(6), nft.masked(_LINK_LOCAL_MASK), nft.equal(_LINK_LOCAL), nft.accept()
@@ -229,14 +231,20 @@ def _source() -> list[bytes]:
 def _unchecked_source() -> list[bytes]:
     """A port whose source check is off may send from any address but the router's and its services', or it could answer
     for them, and link-local ones, which no router forwards (RFC 3927, 7). Unless a guest that translates passes on what
-    the router told it about a packet: whether that belongs to a flow is for conntrack to say."""
+    the router told it about a packet: whether that belongs to a flow is for conntrack to say.
+
+    Under an address of the VPC's that is not its own it begins flows that are tracked apart: the port that has the
+    address did not begin them, and its groups judge what looks like a reply.
+    """
     pretending = [nft.version(v) + nft.source(v) + nft.lookup(f"own{v}") for v in (4, 6)]
+    borrowed = [nft.version(v) + nft.source(v) + nft.lookup(f"blocks{v}") for v in (4, 6)]
     link_local = nft.version(4) + nft.source(4) + nft.masked(b"\xff\xff\0\0") + nft.equal(_LINK_LOCAL4)
     return [
         *(add_chain(TABLE, name) for name in ("as_router", "unchecked_source")),
         *(_rule("as_router", nft.icmp_type(*told), nft.accept()) for told in _TOLD_BY_ROUTERS),
         _rule("as_router", _drop("spoof")),
         *(_rule("unchecked_source", source, nft.goto("as_router")) for source in (*pretending, link_local)),
+        *(_rule("unchecked_source", source, nft.set_ct_zone(_APART)) for source in borrowed),
         _rule("unchecked_source", nft.accept()),
     ]
 
@@ -298,9 +306,13 @@ def deny(denial: str) -> bytes:
 
 def _transit() -> list[bytes]:
     """What an appliance passes on. It may be the second passage of a flow the first one confirmed, and must be gated
-    again; unless it answers that flow, or the flow began here (conntrack mark 1)."""
+    again; unless it answers that flow, or the flow began here (conntrack mark 1). What is tracked apart all began here,
+    and has no replies."""
     return [
+        _rule("apart", nft.ct_status(nft.CONFIRMED), nft.ct_reply(False), nft.accept()),
+        _rule("apart", nft.goto("new")),
         _rule("transit", nft.iifname(), nft.lookup_value("peer_mark"), nft.goto("crossing")),
+        _rule("transit", nft.ct_zone(_APART), nft.goto("apart")),
         _rule("transit", nft.ct_state(nft.RELATED), nft.accept()),
         _rule("transit", nft.ct_status(nft.CONFIRMED), nft.ct_reply(), nft.accept()),
         _rule("transit", nft.ct_status(nft.CONFIRMED), nft.ct_mark(1), nft.accept()),
@@ -333,6 +345,8 @@ def _gateways() -> list[bytes]:
         _rule(
             "to_peer",
             nft.version(v),
+            nft.source(v),
+            nft.lookup(f"blocks{v}"),
             nft.oifname(),
             nft.destination(v, nft.FIELD + 4),
             nft.lookup(f"peers{v}"),
@@ -397,7 +411,7 @@ def skeleton(counters: Mapping[str, int]) -> list[bytes]:
 
     ``counters``: what the drop counters start from.
     """
-    judging = ("new", "transit", "from_internet", "to_internet", "inward", "to_peer", "crossing", "asked")
+    judging = ("new", "transit", "from_internet", "to_internet", "inward", "to_peer", "crossing", "apart", "asked")
     chains = (*judging, "to_private", "to_public")
     return [
         add_table(TABLE),
