@@ -230,16 +230,20 @@ def test_what_a_vpc_answers_its_own_instances_it_answers_no_peer(lab: Lab, numbe
     assert reach(lab.world, B.id, "10.2.0.2", "udp/53").reachable
 
 
-def test_only_the_peers_addresses_come_in(lab: Lab) -> None:
-    """An instance whose source check is off may send anything; the peer takes only what is the sender VPC's."""
+def test_only_the_peers_addresses_go_out_and_come_in(lab: Lab) -> None:
+    """An instance whose source check is off may send anything; a VPC sends its peer only what is its own, and that takes
+    nothing else, should it come."""
     box = replace(A, source_dest_check=False)
     lab.apply(*peered(), box, B)
     ear = lab.guest(B).udp(B.addresses[0], 53)
-    for forged in ("192.0.2.1", "10.2.1.77", "10.3.1.5"):
-        before = lab.dropped("spoof", TWO.id)
+    link = names.peering_link(AB)
+    wire = (names.peering_mac(AB, TWO.id, ONE.id) + names.peering_mac(AB, ONE.id, TWO.id)).replace(":", "")
+    for number, forged in enumerate(("192.0.2.1", "10.2.1.77", "10.3.1.5"), 1):
         frame = udp_frame(A.mac, ONE.id, ip_address(forged), B.addresses[0], 53)
         lab.guest(box).frame("eth0", frame)
-        until(lambda: lab.dropped("spoof", TWO.id) == before + 1, f"{forged} is counted")  # noqa: B023
+        until(lambda: lab.dropped("beyond_peer", ONE.id) == number, f"{forged} is counted")  # noqa: B023
+        lab.router(ONE.id).frame(link, bytes.fromhex(wire) + frame[12:])
+        until(lambda: lab.dropped("spoof", TWO.id) == number, f"{forged} is counted at the other end")  # noqa: B023
     assert nothing_for(ear)
     lab.guest(box).frame("eth0", udp_frame(A.mac, ONE.id, ip_address("10.1.1.200"), B.addresses[0], 53))
     assert ear.recvfrom(100)[1][0] == "10.1.1.200"

@@ -10,11 +10,15 @@ import ctypes
 import json
 import os
 import platform
+import re
 import socket
+import subprocess
+import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
+import guest_sandboxes
 import pytest
 from guest_sandboxes import Guests, world
 
@@ -68,6 +72,20 @@ REFUSED = {
     "new mount namespace": ("checked(libc.unshare(0x20000))", DENIED),
     "new pid namespace": ("checked(libc.unshare(0x20000000))", DENIED),
     "new network namespace": ("checked(libc.unshare(0x40000000))", DENIED),
+    "clone3 into a new user namespace": (
+        "call(435, b'\\0\\0\\0\\x10' + b'\\0' * 84, 88) or os._exit(0)",
+        {"ENOSPC", "EPERM"},
+    ),
+    "new user and network namespaces at once": ("checked(libc.unshare(0x50000000))", {"ENOSPC", "EPERM"}),
+    "new cgroup namespace": ("checked(libc.unshare(0x2000000))", DENIED),
+    "new IPC namespace": ("checked(libc.unshare(0x8000000))", DENIED),
+    "new time namespace": ("checked(libc.unshare(0x80))", {"EPERM", "EINVAL"}),
+    "join init's user namespace": ("checked(libc.setns(os.open('/proc/1/ns/user', 0), 0))", {"EINVAL", *DENIED}),
+    "join init's network namespace": ("checked(libc.setns(os.open('/proc/1/ns/net', 0), 0))", DENIED),
+    "join init's pid namespace": ("checked(libc.setns(os.open('/proc/1/ns/pid', 0), 0))", {"EINVAL", *DENIED}),
+    "join all of init's at once": ("checked(libc.setns(call(434, 1, 0), 0x60020000))", {"EINVAL", *DENIED}),
+    "move a mount": ("call(429, os.open('/proc', 0x200000), b'', -100, b'/mnt', 4)", DENIED),
+    "change a mount's attributes": ("call(442, -100, b'/usr', 0, b'\\0' * 8 + b'\\1' + b'\\0' * 23, 32)", DENIED),
     "join init's mount namespace": ("checked(libc.setns(os.open('/proc/1/ns/mnt', 0), 0))", DENIED),
     "allow user namespaces": ("write('/proc/sys/user/max_user_namespaces', '100')", NO_WRITE),
     # The kernel
@@ -81,6 +99,22 @@ REFUSED = {
     "clear the kernel log": ("call(103, 5, None, 0)", DENIED),
     "I/O ports": ("call(172, 3)", ABSENT),
     "accounting": ("call(163, None)", ABSENT),
+    "swap on": ("call(167, b'/swapfile', 0)", ABSENT),
+    "a disk's quota": ("call(179, 0x800002 << 8, b'/', 0, None)", {"EPERM", "ENOSYS", "ENOTBLK", "ENODEV"}),
+    "load another kernel from a file": ("call(320, 0, 0, 0, None, 0)", ABSENT),
+    "set the day": ("call(164, (ctypes.c_long * 2)(0, 0), None)", DENIED),
+    "bend the clock": ("call(159, b'\\2\\0\\0\\0' + b'\\0' * 204)", DENIED),
+    "hang up the terminal": ("call(153)", DENIED),
+    "all I/O ports": ("call(173, 0x80, 1, 1)", ABSENT),
+    "raise the limit of files": ("__import__('resource').setrlimit(7, (1 << 22, 1 << 22))", {"EPERM"}),
+    "a nicer priority for all": ("checked(libc.setpriority(2, 0, -20))", {"EPERM", "EACCES"}),
+    "a real-time priority": ("os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50))", {"EPERM"}),
+    "lock all memory": (
+        "checked(libc.mlock(ctypes.create_string_buffer(1 << 26), 1 << 26))",
+        {"EPERM", "ENOMEM", "EAGAIN"},
+    ),
+    "bpf(2), a device's program": ("call(321, 5, b'\\x0f' + b'\\0' * 127, 128)", DENIED),
+    "bpf(2), somebody's program": ("call(321, 13, b'\\1' + b'\\0' * 127, 128)", DENIED),
     "swap off": ("call(168, b'/swapfile')", ABSENT),
     "bpf(2), a tracing program": ("call(321, 5, b'\\x05' + b'\\0' * 127, 128)", DENIED),
     "perf, everybody's events": ("call(298, b'\\1\\0\\0\\0\\x78' + b'\\0' * 123, -1, 0, -1, 0)", DENIED),
@@ -95,6 +129,14 @@ REFUSED = {
     "sysrq-trigger": ("write('/proc/sysrq-trigger', 'h')", NO_WRITE),
     "uevent_helper": ("write('/sys/kernel/uevent_helper', '/x')", NO_WRITE),
     "power state": ("write('/sys/power/state', 'mem')", NO_WRITE),
+    "the agent's hard limits": ("write('/proc/sys/fs/file-max')", NO_WRITE),
+    "everybody's flows": ("write('/proc/sys/net/netfilter/nf_conntrack_max')", NO_WRITE),
+    "how many user namespaces there are": ("write('/proc/sys/user/max_net_namespaces', '9')", NO_WRITE),
+    "who init may not kill": ("write('/proc/1/oom_score_adj', '-1000')", {"EACCES", "EPERM"}),
+    "another id map": ("write('/proc/self/uid_map', '0 0 1')", DENIED),
+    "interrupts": ("write('/proc/irq/default_smp_affinity')", NO_WRITE),
+    "a bus": ("write('/proc/bus/pci/devices')", NO_WRITE),
+    "a driver": ("write('/sys/bus/pci/rescan')", NO_WRITE),
     "kernel memory": ("open('/proc/kcore', 'rb').read(8) or write('/proc/kcore')", NO_WRITE),
     "release_agent": ("write('/sys/fs/cgroup/release_agent', '/x')", NO_WRITE),
     "own cgroup's limits": ("write('/sys/fs/cgroup/memory.max', 'max')", NO_WRITE),
@@ -207,6 +249,108 @@ class TestWhatCannotBeSeen:
         )
         assert set(eval(names)) == {"HOME", "LANG", "LOGNAME", "PATH", "SHELL", "USER", "container"}
 
+    def test_nothing_of_the_host_is_writable(self, guests: Guests) -> None:
+        """Every file in /proc and /sys, opened for writing: what is its own network's, or its own process's, and no
+        more. A file that was opened is not written to."""
+        code = """
+found = []
+for top in ('/proc/sys', '/proc/fs', '/proc/irq', '/proc/bus', '/sys'):
+    for directory, names, files in os.walk(top):
+        for name in files:
+            path = directory + '/' + name
+            try:
+                fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+            except OSError:
+                continue
+            if os.fstat(fd).st_rdev != os.makedev(1, 3) and not path.startswith('/proc/sys/net/'):
+                found.append(path)
+            os.close(fd)
+found
+"""
+        assert reached(guests, code) == "[]"
+
+    def test_a_networks_settings_are_its_own(self, guests: Guests) -> None:
+        """Whatever its root may write in /proc/sys/net, the host keeps what it has."""
+        before = _settings()
+        code = """
+count = 0
+for directory, names, files in os.walk('/proc/sys/net'):
+    for name in files:
+        try:
+            text = open(directory + '/' + name).read().split()
+            if len(text) == 1 and text[0].isdigit():
+                write(directory + '/' + name, str(int(text[0]) ^ 1))
+                count += 1
+        except OSError:
+            pass
+count > 50
+"""
+        assert reached(guests, code) == "True"
+        after = _settings()
+        assert {name: value for name, value in after.items() if before.get(name) != value} == {}
+
+    def test_its_devices_are_the_harmless_ones(self, guests: Guests) -> None:
+        out = guests.run(
+            "i-jail", "sh", "-c", "find / -path /proc -prune -o '(' -type c -o -type b ')' -print 2>/dev/null; true"
+        )
+        nodes = {path for path in out.stdout.split() if not path.startswith("/dev/pts/")}
+        assert "/dev/null" in nodes
+        assert nodes <= {f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom", "tty", "net/tun")}
+
+    def test_the_hosts_shared_memory(self, guests: Guests) -> None:
+        """System V's, by its key; the host itself finds it."""
+        libc, key = ctypes.CDLL(None, use_errno=True), 0x656E6964
+        shared = libc.shmget(key, 4096, 0o1666)
+        assert shared >= 0
+        try:
+            assert libc.shmget(key, 0, 0) == shared
+            assert attempt(guests, f"checked(libc.shmget({key}, 0, 0))") == {"refused": "ENOENT"}
+        finally:
+            libc.shmctl(shared, 0, None)
+
+    def test_the_hosts_processes_take_no_signal_and_no_trace(self, guests: Guests) -> None:
+        """Not by number, not by descriptor, not as a group, and not as everybody."""
+        with subprocess.Popen(["sleep", "60"], start_new_session=True) as sleeper:
+            try:
+                for code in (
+                    f"os.kill({sleeper.pid}, 9)",
+                    f"os.killpg({sleeper.pid}, 9)",
+                    f"call(434, {sleeper.pid}, 0)",
+                    f"checked(libc.ptrace(16, {sleeper.pid}, None, None))",
+                    f"call(310, {sleeper.pid}, None, 0, None, 0, 0)",
+                    f"checked(libc.setpriority(0, {sleeper.pid}, 19))",
+                    f"os.sched_setaffinity({sleeper.pid}, [0])",
+                    f"call(324, {sleeper.pid}) or call(440, {sleeper.pid})",
+                ):
+                    outcome = attempt(guests, code)
+                    assert outcome.get("refused") in {"ESRCH", "EINVAL", "EPERM"}, code
+                guests.run("i-jail", "/usr/bin/python3", "-c", "import os; os.kill(-1, 9)")
+                assert sleeper.poll() is None
+            finally:
+                sleeper.kill()
+
+    def test_the_agents_sockets(self, guests: Guests) -> None:
+        """Neither by a path of the host's nor by what any process inside has open."""
+        run = str(guests.settings.run_dir)
+        for name in ("agent.sock", "services.sock", "api/api.sock"):
+            refused = attempt(guests, f"socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).connect('{run}/{name}')")
+            assert refused == {"refused": "ENOENT"}
+        code = "[line for line in open('/proc/net/unix').read().splitlines()[1:] if '/' in line]"
+        assert run not in reached(guests, code)
+
+
+def _settings() -> dict[str, str]:
+    """The host's, of its network: those that nobody else changes while a test runs."""
+    found = {}
+    for top in ("core", "ipv4", "ipv6", "netfilter", "unix"):
+        for path in Path("/proc/sys/net", top).glob("*"):
+            if path.is_file() and not re.search("count|random|route/flush", str(path)):
+                try:
+                    found[str(path)] = path.read_text()
+                except OSError:
+                    continue
+    return found
+
 
 class TestOldTricks:
     def test_chroot_and_climb(self, guests: Guests) -> None:
@@ -238,8 +382,69 @@ os.path.exists('/tmp/jail'), os.path.exists('/proc/1/ns')
         limits = [Path(path) / "pids.max" for path in record["cgroups"] if (Path(path) / "pids.max").exists()]
         if not limits:
             pytest.skip("no pids controller here")
-        allowed = int(limits[0].read_text())
-        assert 0 < allowed <= 8192
+        allowed = limits[0].read_text()
+        assert 0 < int(allowed) <= 8192
+        code = """
+children = []
+try:
+    while len(children) < 1000:
+        pid = os.fork()
+        if not pid:
+            os.read(end, 1)
+            os._exit(0)
+        children.append(pid)
+except OSError as error:
+    reason = error.errno
+os.close(hold)
+for pid in children: os.waitpid(pid, 0)
+(errno.errorcode.get(reason), len(children) < 64)
+"""
+        limits[0].write_text("64")  # a bomb of its true size would take the machine's time
+        try:
+            assert reached(
+                guests, "end, hold = os.pipe()" + code.replace("os.read(end", "os.close(hold); os.read(end")
+            ) == ("('EAGAIN', True)")
+            assert subprocess.run(["true"], check=False).returncode == 0
+        finally:
+            limits[0].write_text(allowed)
+        assert guests.run("i-jail", "true").returncode == 0
+
+    def test_memory_ends_at_the_limit(self, guests: Guests) -> None:
+        """Whoever takes more than the instance has is killed; neither init nor the host minds."""
+        record = json.loads((guests.settings.run_dir / "instances/i-jail.json").read_text())
+        names = ("memory.max", "memory.limit_in_bytes")
+        limits = [Path(path) / name for path in record["cgroups"] for name in names if (Path(path) / name).exists()]
+        if not limits:
+            pytest.skip("no memory controller here")
+        assert int(limits[0].read_text()) == 512 << 20
+        take = "kept = [bytearray(b'x') * (1 << 20) for _ in range(600)]; print('all')"
+        answer = guests.run("i-jail", "/usr/bin/python3", "-c", take)
+        assert "all" not in answer.stdout
+        assert answer.returncode != 0
+        assert guests.run("i-jail", "true").returncode == 0
+
+    def test_a_terminals_input_cannot_be_faked(self, guests: Guests) -> None:
+        """Standard input may be the host's terminal. TIOCSTI would type there."""
+        ours, theirs = os.openpty()
+        try:
+            program = "import fcntl; fcntl.ioctl(0, 0x5412, b'x')"
+            places = [str(guests.settings.state_dir), str(guests.settings.run_dir)]
+            command = [
+                sys.executable,
+                "-c",
+                guest_sandboxes._ENTER,
+                *places,
+                "i-jail",
+                "/usr/bin/python3",
+                "-c",
+                program,
+            ]
+            answer = subprocess.run(command, stdin=theirs, capture_output=True, text=True, timeout=30, check=False)
+            assert answer.returncode == 1
+            assert "OSError" in answer.stderr
+        finally:
+            os.close(ours)
+            os.close(theirs)
 
     def test_capabilities_are_few_and_stay_few(self, guests: Guests) -> None:
         status = guests.run("i-jail", "cat", "/proc/self/status", "/proc/1/status").stdout
