@@ -51,7 +51,7 @@ def empty_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Data
 
 def test_a_vpc_of_an_older_store_gets_the_default_network_acl_it_was_shown_with(empty_store: Database) -> None:
     vpcs = {"vpc-0aaaaaaaaaaaaaaaa": (4,), "vpc-0bbbbbbbbbbbbbbbb": (4, 6)}
-    with empty_store.write() as db:
+    with empty_store.change_schema() as db:
         config = configuration()
         config.attributes["connection"] = db
         command.upgrade(config, "0001")
@@ -89,7 +89,7 @@ def test_a_vpc_of_an_older_store_gets_the_default_network_acl_it_was_shown_with(
 
 def test_addresses_of_an_older_store_learn_their_block(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'enid.db'}")
-    with database.write() as db:
+    with database.change_schema() as db:
         config = configuration()
         config.attributes["connection"] = db
         command.upgrade(config, "0006")

@@ -32,7 +32,7 @@ def create(
     account = id_ or new_account_id()
     with store(settings_of(context)) as database:
         try:
-            with database.write() as db:
+            with database.write(alone=True) as db:
                 db.execute(insert(accounts).values(id=account, created_at=clock.now()))
                 made = _new_key(db, account)
         except IntegrityError:
@@ -51,7 +51,7 @@ def key(
 
     from enid.store.tables import accounts
 
-    with store(settings_of(context)) as database, database.write() as db:
+    with store(settings_of(context)) as database, database.write(alone=True) as db:
         if db.execute(select(accounts.c.id).where(accounts.c.id == account)).first() is None:
             raise Problem(f"there is no account {account}: `enid account list` lists them")
         made = _new_key(db, account)
@@ -68,7 +68,7 @@ def remove_key(
 
     from enid.store.tables import access_keys
 
-    with store(settings_of(context)) as database, database.write() as db:
+    with store(settings_of(context)) as database, database.write(alone=True) as db:
         if not db.execute(delete(access_keys).where(access_keys.c.id == key)).rowcount:
             raise Problem(f"there is no access key {key}: `enid account list` lists them")
 

@@ -38,7 +38,7 @@ def create(
     values = _checked(settings, name, public_ip, network, host_ip)
     with store(settings) as database:
         try:
-            with database.write() as db:
+            with database.write(alone=True) as db:
                 _refuse_elastic(db, values["public_ip"])
                 db.execute(insert(sites).values(**values))
                 note(db, [("site", name)])
@@ -57,7 +57,7 @@ def delete(context: typer.Context, name: _Name) -> None:
     from enid.store.tables import sites
 
     settings = settings_of(context)
-    with store(settings) as database, database.write() as db:
+    with store(settings) as database, database.write(alone=True) as db:
         if db.execute(remove(sites).where(sites.c.name == name)).rowcount == 0:
             raise Problem(f"there is no site {name!r}: `enid site list` lists them")
         note(db, [("site", name)])

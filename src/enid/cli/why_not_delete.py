@@ -34,7 +34,7 @@ def why_not_delete(
     from enid.ec2.deletions import obstacles
 
     settings = settings_of(context)
-    with store(settings) as database, database.write() as db:
+    with store(settings) as database, database.write(alone=True) as db:
         try:
             found = obstacles(db, settings, id_)
         except KeyError:

@@ -350,11 +350,13 @@ class Reconciler:
             self._written()
 
     def _transact(self, work: Callable[[Connection], None]) -> None:
-        """In a transaction, again until no other one is in its way."""
-        while True:
-            with suppress(Conflict), self._database.write() as db:
+        """In a transaction, again and alone when another one was in its way."""
+        try:
+            with self._database.write() as db:
                 work(db)
-                break
+        except Conflict:
+            with self._database.write(alone=True) as db:
+                work(db)
 
 
 def _write(db: Connection, outcome: Outcome) -> None:

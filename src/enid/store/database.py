@@ -1,8 +1,9 @@
 """Connections and transactions: SQLite by default (WAL, ``synchronous=FULL``), PostgreSQL by URL, one code.
 
 A write transaction takes SQLite's write lock at its start (``BEGIN IMMEDIATE``) so that what it read stays true, and
-writers of one process share commits (:mod:`enid.store.writers`); on PostgreSQL it is SERIALIZABLE, and a serialization
-failure is raised as :class:`Conflict` for the caller to try again. Readers never wait for writers on either.
+writers of one process share commits (:mod:`enid.store.writers`). On PostgreSQL it is SERIALIZABLE, with others at the
+same time, and a serialization failure is raised as :class:`Conflict`: for the caller to try again, alone, which does not
+fail. Readers never wait for writers on either.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
@@ -26,6 +27,9 @@ class Conflict(Exception):
 
 
 _SERIALIZATION_FAILURES = {"40001", "40P01"}
+_AMONG_OTHERS, _ALONE = (text(f"LOCK TABLE accounts IN {mode} MODE") for mode in ("ROW SHARE", "EXCLUSIVE"))
+"""Taken first: unlike any other statement, LOCK TABLE does not yet fix what the transaction sees. The table stands for
+the store; whoever reads it does not wait."""
 _STATEMENTS = 512
 """Prepared ones that a connection keeps."""
 _MAPPED = 1 << 30
@@ -71,8 +75,20 @@ class Database:
                 connection.rollback()
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, alone: bool = False) -> Iterator[Connection]:
         """A transaction that is committed when the block has ended without an exception.
+
+        :param alone: wait for all other writers, and let them wait: then there is no :class:`Conflict`.
+        :raises Conflict: PostgreSQL could not serialize it.
+        """
+        with self.change_schema() as connection:
+            if not self.is_sqlite:
+                connection.execute(_ALONE if alone else _AMONG_OTHERS)
+            yield connection
+
+    @contextmanager
+    def change_schema(self) -> Iterator[Connection]:
+        """As :meth:`write`, for a store that has no tables yet, or not these.
 
         :raises Conflict: PostgreSQL could not serialize it.
         """

@@ -12,7 +12,7 @@ from enid.store.database import Database
 
 def migrate(database: Database) -> None:
     """Apply the revisions that are missing, all in one transaction. Idempotent."""
-    with database.write() as db:
+    with database.change_schema() as db:
         config = configuration()
         config.attributes["connection"] = db
         command.upgrade(config, "head")

@@ -54,7 +54,7 @@ def _check_reachable(path: Path, uid: int) -> None:
 
 def first_account(database: Database) -> None:
     """An account and a key pair, once."""
-    with database.write() as db:
+    with database.write(alone=True) as db:
         if db.execute(select(t.accounts.c.id).limit(1)).first() is None:
             account = new_account_id()
             db.execute(insert(t.accounts).values(id=account, created_at=clock.now()))

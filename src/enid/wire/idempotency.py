@@ -26,6 +26,7 @@ from enid.store.tables import client_tokens
 _LONGEST_TOKEN = 128  # characters; AWS documents 64 for most operations, 128 for some
 REMEMBERED = timedelta(hours=48)
 """AWS promises at least 24."""
+_MISMATCH = "Arguments on this idempotent request are inconsistent with arguments used in previous request(s)."
 _NOT_COMPARED = ("ClientToken", "DryRun")
 
 
@@ -47,8 +48,7 @@ def run_once(operation: Operation, context: Context, params: Params) -> Result:
     asked = _fingerprint(params)
     if found is not None:
         if found.request_hash != asked:
-            message = "Arguments on this idempotent request are inconsistent with those used in previous request(s)."
-            raise AwsError("IdempotentParameterMismatch", message)
+            raise AwsError("IdempotentParameterMismatch", _MISMATCH)
         return dict(found.result)
     result = operation.function(context, params)
     row = {**key, "request_hash": asked, "result": json.loads(_json(result)), "created_at": context.now}
@@ -60,11 +60,8 @@ def run_once(operation: Operation, context: Context, params: Params) -> Result:
 
 
 def forget_old(database: Database) -> None:
-    """Drop what was stored more than :data:`REMEMBERED` ago.
-
-    :raises Conflict: the next time is soon enough.
-    """
-    with database.write() as db:
+    """Drop what was stored more than :data:`REMEMBERED` ago. Each process of the API may."""
+    with database.write(alone=True) as db:
         db.execute(delete(client_tokens).where(client_tokens.c.created_at < clock.now(ago=REMEMBERED)))
 
 

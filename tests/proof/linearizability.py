@@ -1,0 +1,117 @@
+"""Is there an order in which a history makes sense? Linearizability, decided by search.
+
+A history is what clients saw: calls, each with the moments it was sent and answered. It is linearizable when every call
+can be given one moment between its two, so that, done one after the other at these moments, a sequential model answers
+each as it was answered (Herlihy and Wing 1990). The search is Wing and Gong's, with Lowe's memory of dead ends: which
+calls are done and what state the model is in is looked at once.
+
+A call whose outcome nobody knows has no end, and need not have happened at all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+State = Hashable
+Step = Callable[[Any, Any], Iterable[Any]]
+"""(state, what) → the states that may follow; none when what was seen cannot have happened in this state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a history."""
+
+    begin: float
+    end: float
+    what: Any
+    certain: bool = True
+    """Whether it was answered; otherwise it may have happened at any time after ``begin``, or never."""
+
+
+def unknown(begin: float, what: Any) -> Call:
+    """A call that was never answered."""
+    return Call(begin, math.inf, what, certain=False)
+
+
+def contradiction(history: Sequence[Call], initial: State, step: Step) -> str:
+    """Why the history is not linearizable; empty when it is."""
+    calls = sorted((call for call in history if call.certain), key=lambda call: call.begin)
+    doubtful = sorted((call for call in history if not call.certain), key=lambda call: call.begin)
+    search = _Search(calls, doubtful, step)
+    return "" if search.succeeds(initial) else search.report()
+
+
+class _Search:
+    """Depth first. A place is: the first call that is not done, those behind it that are, the doubtful that are; the
+    state."""
+
+    def __init__(self, calls: Sequence[Call], doubtful: Sequence[Call], step: Step) -> None:
+        self._calls, self._doubtful, self._step = calls, doubtful, step
+        self._best: tuple[int, int, State] = (0, 0, None)
+
+    def succeeds(self, initial: State) -> bool:
+        start = (0, 0, 0, initial)
+        seen, stack = {start}, [start]
+        while stack:
+            place = stack.pop()
+            first, ahead, _, state = place
+            if first == len(self._calls):
+                return True
+            if (first, ahead.bit_count()) >= self._best[:2]:
+                self._best = (first, ahead.bit_count(), state)
+            following = [each for each in self._following(place) if each not in seen]
+            seen.update(following)
+            stack += reversed(following)
+        return False
+
+    def _following(self, place: tuple[int, int, int, State]) -> Iterable[tuple[int, int, int, State]]:
+        """What could happen next: a call that began before any other that is not done had ended."""
+        first, ahead, done, state = place
+        open_, limit = self._open(first, ahead)
+        for number in open_:
+            for after in self._step(state, self._calls[number].what):
+                yield (*_advance(first, ahead | 1 << (number - first)), done, after)
+        for number, call in enumerate(self._doubtful):
+            if call.begin > limit:
+                break
+            if not done >> number & 1:
+                for after in self._step(state, call.what):
+                    if after != state:
+                        yield first, ahead, done | 1 << number, after
+
+    def _open(self, first: int, ahead: int) -> tuple[list[int], float]:
+        """The calls that may be next, the one that ended first before the others, and until when they began."""
+        limit, found = math.inf, []
+        for number in range(first, len(self._calls)):
+            call = self._calls[number]
+            if call.begin > limit:
+                break
+            if not ahead >> (number - first) & 1:
+                found.append(number)
+                limit = min(limit, call.end)
+        found = [number for number in found if self._calls[number].begin <= limit]
+        return sorted(found, key=lambda number: self._calls[number].end), limit
+
+    def report(self) -> str:
+        """The furthest the search came."""
+        first, _, state = self._best
+        before = self._calls[max(0, first - 8) : first]
+        after = self._calls[first : first + 8]
+        lines = [f"  done   {_told(call)}" for call in before]
+        lines += [f"  state  {state}", *(f"  stuck  {_told(call)}" for call in after)]
+        lines += [f"  doubt  {_told(call)}" for call in self._doubtful]
+        return "\n".join(lines)
+
+
+def _advance(first: int, ahead: int) -> tuple[int, int]:
+    """Skip the calls at the beginning that are done."""
+    while ahead & 1:
+        first, ahead = first + 1, ahead >> 1
+    return first, ahead
+
+
+def _told(call: Call) -> str:
+    return f"{call.begin:.4f} to {call.end:.4f}: {call.what}"
