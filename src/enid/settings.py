@@ -148,9 +148,10 @@ class Settings(BaseSettings):
         return self.run_dir / "services.sock"
 
     @property
-    def api_socket(self) -> Path:
-        """Unix datagram socket the API listens on; one byte means: the agent wrote status back."""
-        return self.run_dir / "api" / "api.sock"
+    def api_sockets(self) -> Path:
+        """Directory of Unix datagram sockets, one for each process of the API; one byte means: the agent wrote status
+        back."""
+        return self.run_dir / "api"
 
     @property
     def agent_metrics(self) -> Path:

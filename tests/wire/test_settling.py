@@ -45,7 +45,7 @@ def attached(database: Database) -> None:
 @asynccontextmanager
 async def waiting_room(settings: Settings, database: Database) -> AsyncIterator[Settling]:
     with ThreadPoolExecutor(2) as threads:
-        settling = Settling(database, settings.api_socket, threads)
+        settling = Settling(database, settings.api_sockets, threads)
         settling.open()
         try:
             yield settling
@@ -61,7 +61,7 @@ def set_status(database: Database, status: str) -> None:
 async def heard(settings: Settings, settling: Settling) -> asyncio.Event:
     """News that came during a call."""
     news = settling.next_news
-    journal.wake(settings.api_socket)
+    journal.wake_all(settings.api_sockets)
     await asyncio.wait_for(news.wait(), 10)
     return news
 
@@ -94,7 +94,7 @@ def test_the_agents_word_ends_the_wait(settings: Settings, database: Database, a
     async def main() -> None:
         async with waiting_room(settings, database) as settling:
             waits = [asyncio.create_task(settling.wait({ENI}, settling.next_news, 20)) for _ in range(3)]
-            journal.wake(settings.api_socket)  # news, but not of this interface
+            journal.wake_all(settings.api_sockets)  # news, but not of this interface
             done, _ = await asyncio.wait(waits, timeout=0.1)
             assert not done
             if end == "attached":
@@ -102,7 +102,7 @@ def test_the_agents_word_ends_the_wait(settings: Settings, database: Database, a
             else:
                 with database.write() as db:
                     db.execute(delete(attachments))
-            journal.wake(settings.api_socket)
+            journal.wake_all(settings.api_sockets)
             assert await asyncio.wait_for(asyncio.gather(*waits), 10) == [True] * 3
 
     asyncio.run(main())
@@ -153,17 +153,33 @@ def test_trouble_while_looking_ends_the_wait(
     asyncio.run(main())
 
 
-def test_a_stale_socket_is_replaced_and_anybody_may_knock(settings: Settings, database: Database) -> None:
-    settings.api_socket.parent.mkdir(parents=True)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as stale:
-        stale.bind(str(settings.api_socket))
+def test_a_dead_ones_socket_goes_and_anybody_may_knock(settings: Settings, database: Database) -> None:
+    settings.api_sockets.mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as dead:
+        dead.bind(str(settings.api_sockets / "dead.sock"))
 
     async def main() -> None:
         async with waiting_room(settings, database):
-            assert stat.S_IMODE(settings.api_socket.stat().st_mode) == 0o666
+            (mine,) = settings.api_sockets.iterdir()
+            assert mine.name != "dead.sock"
+            assert stat.S_IMODE(mine.stat().st_mode) == 0o666
 
     asyncio.run(main())
-    assert not settings.api_socket.exists()
+    assert list(settings.api_sockets.iterdir()) == []
+
+
+def test_every_process_hears_the_agent(settings: Settings, database: Database, attached: None) -> None:
+    """Also the one that was there before the other came, and after that has gone."""
+
+    async def main() -> None:
+        async with waiting_room(settings, database) as first:
+            async with waiting_room(settings, database) as second:
+                news = first.next_news, second.next_news
+                journal.wake_all(settings.api_sockets)
+                await asyncio.wait_for(asyncio.gather(*(each.wait() for each in news)), 10)
+            await heard(settings, first)
+
+    asyncio.run(main())
 
 
 class Agent:
@@ -175,13 +191,13 @@ class Agent:
         self._socket.bind(str(settings.agent_socket))
         self._socket.settimeout(10)
         self._database = database
-        self._api: Path = settings.api_socket
+        self._apis: Path = settings.api_sockets
 
     def carry_out(self) -> None:
         self._socket.recv(1)
         with self._database.write() as db:
             db.execute(delete(attachments))
-        journal.wake(self._api)
+        journal.wake_all(self._apis)
 
     def close(self) -> None:
         self._socket.close()

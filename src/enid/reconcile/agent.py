@@ -22,7 +22,7 @@ from enid.reconcile.metrics import Metrics, Report
 from enid.reconcile.reconciler import Reconciler
 from enid.settings import Settings
 from enid.store.database import Database
-from enid.store.journal import wake
+from enid.store.journal import wake_all
 
 log = structlog.get_logger()
 
@@ -53,7 +53,7 @@ class Agent:
             self._fabric,
             self._guests,
             settings.host_id,
-            lambda: wake(settings.api_socket),
+            lambda: wake_all(settings.api_sockets),
             settings.simulate.detach_delay,
             self._metrics,
         )

@@ -2,7 +2,7 @@
 
 A write transaction takes SQLite's write lock at its start (``BEGIN IMMEDIATE``) so that what it read stays true, and
 writers of one process share commits (:mod:`enid.store.writers`). On PostgreSQL it is SERIALIZABLE, with others at the
-same time, and a serialization failure is raised as :class:`Conflict`: for the caller to try again, alone, which does not
+same time, and a serialization failure is raised as :class:`Conflict` for the caller to try again: alone, which does not
 fail. Readers never wait for writers on either.
 """
 

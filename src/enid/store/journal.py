@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -68,10 +69,14 @@ def reached(db: Connection, host_id: str, seq: int, now: str) -> None:
     db.execute(delete(journal).where(journal.c.seq <= select(func.min(hosts.c.seq)).scalar_subquery()))
 
 
-def wake(path: Path) -> None:
-    """Nudge whoever listens at ``path``; silence when nobody does, since the journal keeps the news."""
+def wake(*paths: Path) -> None:
+    """Nudge whoever listens at these paths; silence where nobody does, since the store keeps the news."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender:
-        try:
-            sender.sendto(b"!", str(path))
-        except OSError:
-            return
+        for path in paths:
+            with suppress(OSError):
+                sender.sendto(b"!", str(path))
+
+
+def wake_all(directory: Path) -> None:
+    """Nudge everybody who listens in this directory."""
+    wake(*directory.glob("*.sock"))

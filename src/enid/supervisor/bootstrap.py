@@ -26,7 +26,7 @@ def prepare(settings: Settings) -> None:
         (settings.instances_dir, 0o711),
         (settings.state_dir / "store", 0o700),
         (settings.run_dir, 0o711),
-        (settings.api_socket.parent, 0o755),
+        (settings.api_sockets, 0o755),
     ):
         path.mkdir(parents=True, exist_ok=True)
         path.chmod(mode)
@@ -36,7 +36,7 @@ def prepare(settings: Settings) -> None:
     migrate(database)
     first_account(database)
     database.close()
-    for directory in (settings.state_dir / "store", settings.api_socket.parent):
+    for directory in (settings.state_dir / "store", settings.api_sockets):
         for path in (directory, *directory.iterdir()):
             os.chown(path, owner, owner)
 

@@ -41,7 +41,7 @@ def create_app(
     """
     dispatcher = Dispatcher(settings, database, _catalogue() if operations is None else operations, strict=strict)
     threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="call")
-    settling = Settling(database, settings.api_socket, threads)
+    settling = Settling(database, settings.api_sockets, threads)
     metrics = Metrics(settings, database)
 
     async def call(http: HttpRequest) -> Response:

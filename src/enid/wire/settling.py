@@ -1,12 +1,13 @@
 """Waiting, bounded, until the agent has carried out what a call asked for, so that its caller finds it done.
 
-The agent sends a byte to a Unix socket after each write of statuses; that only says "look again". What is so stands in
-the table ``attachments``. A waiter holds no thread and no transaction between two looks.
+The agent sends a byte to a Unix socket of each process of the API after each write of statuses; that only says "look
+again". What is so stands in the table ``attachments``. A waiter holds no thread and no transaction between two looks.
 """
 
 from __future__ import annotations
 
 import asyncio
+import secrets
 import socket
 from collections.abc import Callable, Collection
 from concurrent.futures import Executor
@@ -40,17 +41,18 @@ def unsettled(db: Connection, network_interface_ids: Collection[str]) -> bool:
 class Settling:
     """The waiting room. Belongs to one event loop, between :meth:`open` and :meth:`close`."""
 
-    def __init__(self, database: Database, path: Path, executor: Executor) -> None:
+    def __init__(self, database: Database, directory: Path, executor: Executor) -> None:
+        """:param directory: where this process, like others, has a socket of its own."""
         self._database = database
-        self._path = path
+        self._path = directory / f"{secrets.token_hex(8)}.sock"
         self._executor = executor
         self._socket: socket.socket | None = None
         self._news = asyncio.Event()
 
     def open(self) -> None:
-        """Listen at the path; a socket file left by an API that died is replaced."""
+        """Listen; sockets left by processes that died are removed."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._path.unlink(missing_ok=True)
+        _remove_dead(self._path.parent)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._socket.bind(str(self._path))
         self._path.chmod(0o666)  # the agent is another user; a stranger's byte only makes us look again
@@ -105,3 +107,14 @@ class Settling:
             pass
         news, self._news = self._news, asyncio.Event()
         news.set()
+
+
+def _remove_dead(directory: Path) -> None:
+    for path in directory.glob("*.sock"):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.connect(str(path))
+            except ConnectionRefusedError:  # its file is all there is
+                path.unlink(missing_ok=True)
+            except OSError:
+                continue
