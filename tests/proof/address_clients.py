@@ -9,12 +9,11 @@ import uuid
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from xml.etree import ElementTree
 
 from address_history import Event, Held, Shown
 from api_processes import Apis
 from bench.client import every, first, numbered
-from callers import Caller, Reply
+from callers import Caller, Reply, items
 
 CLIENTS = 64
 BLOCK = "10.0.1.0/24"
@@ -62,9 +61,8 @@ class Subnet:
 
 def shown(body: bytes) -> dict[str, Shown]:
     """Interface → its addresses, of an answer of DescribeNetworkInterfaces."""
-    tree = ElementTree.fromstring(re.sub(rb'xmlns="[^"]*"', b"", body, count=1))
     found = {}
-    for item in tree.iterfind("networkInterfaceSet/item"):
+    for item in items(body, "networkInterfaceSet"):
         id_ = item.findtext("networkInterfaceId", "")
         found[id_] = {
             each.findtext("privateIpAddress", ""): Held(

@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from xml.etree import ElementTree
 
 from bench.client import Client, Refused
 
@@ -75,6 +76,12 @@ class Caller:
     def close(self) -> None:
         for client in self._clients:
             client.close()
+
+
+def items(body: bytes, set_: str) -> list[ElementTree.Element]:
+    """The items of a set in an answer."""
+    tree = ElementTree.fromstring(re.sub(rb'xmlns="[^"]*"', b"", body, count=1))
+    return tree.findall(f"{set_}/item")
 
 
 def _error(text: str) -> tuple[str, str]:

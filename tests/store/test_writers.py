@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,31 @@ def test_one_that_fails_takes_back_its_own_work_alone(store: Database, place: in
     calls.insert(place, add_and_fail("x", Refused()))
     assert sorted(map(outcome, together(store, *calls))) == ["Refused", "kept", "kept"]
     assert ids(store) == ["a", "b"]
+
+
+def test_a_refusal_is_heard_when_everybody_can_see_why(store: Database) -> None:
+    """Its reason may be the work of another one, who is not done."""
+    heard = threading.Event()
+
+    def refused() -> list[str]:
+        with suppress(Refused), store.write() as db:
+            raise Refused(db.execute(select(accounts.c.id)).scalars().all())
+        heard.set()
+        return ids(store)
+
+    def slow() -> None:
+        with store.write():
+            heard.wait(0.2)  # in vain
+
+    with ThreadPoolExecutor(2) as threads:
+        with store.write() as db:
+            add("a")(db)
+            asked = threads.submit(refused)
+            until(lambda: store.writers._waiting == 1)
+            others = threads.submit(slow)
+            until(lambda: store.writers._waiting == 2)
+        assert asked.result(10) == ["a"]
+        others.result(10)
 
 
 def test_a_violated_key_is_its_own_callers_trouble(store: Database) -> None:

@@ -3,7 +3,8 @@
 A commit waits for the disk, and SQLite has one writer at a time: committed one by one, calls would queue for the disk.
 So whoever finds others waiting leaves the commit to them. Each works alone, in turn, on the one connection; from the
 second on within a savepoint, so that a call that fails takes back its own work and nothing else. All of them wait until
-the one commit is on the disk, and fail if it does.
+the one commit is on the disk, and fail if it does: also those that failed by themselves, since what made them fail may
+be another one's work that no reader sees yet.
 """
 
 from __future__ import annotations
@@ -66,6 +67,12 @@ class _Shared:
             self._fail(error)
         self.ended.set()
 
+    def await_end(self) -> None:
+        """:raises sqlite3.OperationalError: nothing of it stays."""
+        self.ended.wait()
+        if self.error is not None:
+            raise sqlite3.OperationalError(str(self.error)) from self.error
+
     def _fail(self, error: Exception) -> None:
         """Nothing of any member stays."""
         self.error = error
@@ -101,11 +108,10 @@ class Writers:
             yield shared.connection
         except BaseException:
             self._leave(shared, keep=False)
+            shared.await_end()
             raise
         self._leave(shared, keep=True)
-        shared.ended.wait()
-        if shared.error is not None:
-            raise sqlite3.OperationalError(str(shared.error)) from shared.error
+        shared.await_end()
 
     def close(self) -> None:
         """Nobody is at work any more."""
