@@ -48,6 +48,7 @@ class MemoryAgent:
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
                 listener.bind(str(self._settings.agent_socket))
+                self._settings.agent_socket.chmod(0o666)  # the API is another user
                 listener.settimeout(_TICK)
                 while not self._stopping.is_set():
                     self._live(listener, self._draw.randint(20, 200))

@@ -68,6 +68,7 @@ def race(found: Machines, ports: list[int], key: tuple[str, str], histories: int
         told = contradiction(history, before, step)
         assert not told, f"history {number}, from {before}\n{told}"
         asked.update(f"{call.what[0]} {call.what[1] if call.what[0] == 'not attached' else ''}" for call in history)
+    caller.close()
     print(f"{histories} histories: {dict(asked)}")
     return asked
 
@@ -88,11 +89,10 @@ def test_on_a_whole_enid_the_devices_are_where_the_api_says() -> None:
         key, ports = (enid.key.id, enid.key.secret), [enid.settings.port]
         caller = Caller(ports, key, random.Random(1))
         found = machines(caller)
-        for _ in range(REAL):
-            race(found, ports, key, 1)
-            ended = found.at_rest(caller)
-            for instance in found.instances:
-                until("devices", lambda: devices(enid, instance) == wanted(ended, instance))  # noqa: B023
+        race(found, ports, key, REAL)
+        ended = found.at_rest(caller)
+        for instance in found.instances:
+            until("devices", lambda: devices(enid, instance) == wanted(ended, instance), 60)  # noqa: B023
         caller.close()
 
 
