@@ -46,6 +46,10 @@ Interface = frozenset[str] | str | None
 """The state of an interface: its addresses, :data:`GONE`, or not there yet."""
 
 
+LOOKS = frozenset(("keep", "taken", "stuck", "seen", "not of", "missing", "has", "show"))
+"""Calls that change nothing."""
+
+
 def step_address(state: Held | None, what: tuple[Any, ...]) -> Iterator[Held | None]:
     """The sequential model of one address."""
     match what:
@@ -129,11 +133,11 @@ class Histories:
         found = [
             f"address {address}\n{told}"
             for address, calls in self._addresses.items()
-            if (told := contradiction(calls, start.get(address), step_address))
+            if (told := contradiction(calls, start.get(address), step_address, LOOKS))
         ]
         for interface, calls in self._interfaces.items():
             begin = frozenset(self._before[interface]) if interface in self._before else None
-            if told := contradiction(calls, begin, step_interface):
+            if told := contradiction(calls, begin, step_interface, LOOKS):
                 found.append(f"interface {interface}\n{told}")
         return found
 

@@ -5,13 +5,14 @@ can be given one moment between its two, so that, done one after the other at th
 each as it was answered (Herlihy and Wing 1990). The search is Wing and Gong's, with Lowe's memory of dead ends: which
 calls are done and what state the model is in is looked at once.
 
-A call whose outcome nobody knows has no end, and need not have happened at all.
+A call whose outcome nobody knows has no end, and need not have happened at all. It is tried only where it would make a
+difference to a call that may be next: otherwise it may as well come later.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,20 +37,32 @@ def unknown(begin: float, what: Any) -> Call:
     return Call(begin, math.inf, what, certain=False)
 
 
-def contradiction(history: Sequence[Call], initial: State, step: Step) -> str:
-    """Why the history is not linearizable; empty when it is."""
+MOST = 1_000_000
+"""Places the search looks at before it gives up."""
+
+
+def contradiction(history: Sequence[Call], initial: State, step: Step, looks: Collection[str] = ()) -> str:
+    """Why the history is not linearizable; empty when it is.
+
+    :param looks: first words of calls that never change the state: as soon as one makes sense, it may be done.
+    :raises TooHard: the search gave up.
+    """
     calls = sorted((call for call in history if call.certain), key=lambda call: call.begin)
     doubtful = sorted((call for call in history if not call.certain), key=lambda call: call.begin)
-    search = _Search(calls, doubtful, step)
+    search = _Search(calls, doubtful, step, looks)
     return "" if search.succeeds(initial) else search.report()
+
+
+class TooHard(Exception):
+    """It could not be decided; says how far the search came."""
 
 
 class _Search:
     """Depth first. A place is: the first call that is not done, those behind it that are, the doubtful that are; the
     state."""
 
-    def __init__(self, calls: Sequence[Call], doubtful: Sequence[Call], step: Step) -> None:
-        self._calls, self._doubtful, self._step = calls, doubtful, step
+    def __init__(self, calls: Sequence[Call], doubtful: Sequence[Call], step: Step, looks: Collection[str]) -> None:
+        self._calls, self._doubtful, self._step, self._looks = calls, doubtful, step, looks
         self._best: tuple[int, int, State] = (0, 0, None)
 
     def succeeds(self, initial: State) -> bool:
@@ -65,22 +78,38 @@ class _Search:
             following = [each for each in self._following(place) if each not in seen]
             seen.update(following)
             stack += reversed(following)
+            if len(seen) > MOST:
+                raise TooHard(self.report())
         return False
 
     def _following(self, place: tuple[int, int, int, State]) -> Iterable[tuple[int, int, int, State]]:
         """What could happen next: a call that began before any other that is not done had ended."""
         first, ahead, done, state = place
         open_, limit = self._open(first, ahead)
+        found = []
         for number in open_:
-            for after in self._step(state, self._calls[number].what):
-                yield (*_advance(first, ahead | 1 << (number - first)), done, after)
+            what = self._calls[number].what
+            for after in self._step(state, what):
+                found.append((*_advance(first, ahead | 1 << (number - first)), done, after))
+                if what[0] in self._looks:
+                    return [found[-1]]
         for number, call in enumerate(self._doubtful):
             if call.begin > limit:
                 break
             if not done >> number & 1:
                 for after in self._step(state, call.what):
-                    if after != state:
-                        yield first, ahead, done | 1 << number, after
+                    if after != state and self._matters(state, after, call.what, open_):
+                        found.append((first, ahead, done | 1 << number, after))
+        return found
+
+    def _matters(self, state: State, after: State, doubtful: Any, open_: Iterable[int]) -> bool:
+        """Whether some call that may be next goes otherwise after the doubtful one than before it."""
+        for number in open_:
+            what = self._calls[number].what
+            later = {end for between in self._step(state, what) for end in self._step(between, doubtful)}
+            if not later or later != set(self._step(after, what)):
+                return True
+        return False
 
     def _open(self, first: int, ahead: int) -> tuple[list[int], float]:
         """The calls that may be next, the one that ended first before the others, and until when they began."""
