@@ -30,10 +30,11 @@ _I = TypeVar("_I", LinkAddress, Route, Rule)
 class GuestNetwork:
     """One guest's network. ``namespace`` is a descriptor that stays the caller's; nothing is opened before its use."""
 
-    def __init__(self, namespace: int) -> None:
+    def __init__(self, namespace: int, *, fresh: bool = False) -> None:
+        """:param fresh: nobody has configured anything there yet, so it need not be read."""
         self.namespace = namespace
         self._socket: RouteSocket | None = None
-        self._applied: NetworkConfiguration | None = None
+        self._applied = NetworkConfiguration() if fresh else None
         self._named: dict[int, str] = {}
         """Link index → the port it was last named after."""
 

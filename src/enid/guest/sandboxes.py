@@ -249,7 +249,7 @@ class Sandboxes:
                 self._end_unwatched(record)
             self._drop_cgroups(limit.path for limit in plan.limits)
             self._failed(beginning, reply.reason)
-        elif record is None or not self._watch(record):
+        elif record is None or not self._watch(record, fresh=True):
             self._failed(beginning, "init ended at once")
         elif beginning.cancelled:
             self._kill_watched(self._live.pop(plan.id))
@@ -276,9 +276,9 @@ class Sandboxes:
             if spec:
                 self._begin(spec)
 
-    def _watch(self, record: records.Record) -> bool:
+    def _watch(self, record: records.Record, *, fresh: bool = False) -> bool:
         try:
-            watch = Watch(record)
+            watch = Watch(record, fresh=fresh)
         except ProcessLookupError:
             return False
         self._live[record.id] = self._watched[watch.pidfd] = watch

@@ -13,7 +13,8 @@ from enid.guest.records import Record, birth
 class Watch:
     """A sandbox's record, a pidfd of its init and its network namespace. Raises ProcessLookupError when it is gone."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: Record, *, fresh: bool = False) -> None:
+        """:param fresh: it was just started, and its init has not been released."""
         self.record = record
         self.unwanted = False
         """Killed on purpose: its end is no event."""
@@ -25,7 +26,7 @@ class Watch:
         except OSError as error:
             os.close(self.pidfd)
             raise ProcessLookupError(f"{record.id}: {error.strerror}") from error
-        self.network = GuestNetwork(self.namespace)
+        self.network = GuestNetwork(self.namespace, fresh=fresh)
         if birth(record.pid) != record.born:  # asked last: had the pid been reused before, it would show
             self.close()
             raise ProcessLookupError(f"{record.id}: its init is gone")
