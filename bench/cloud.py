@@ -7,12 +7,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 from bench.client import every, first, numbered
 from bench.site import Site, site
 
 HELD_BY = "t3.xlarge"
 """Four interfaces, fifteen addresses each."""
+ROOMY, ROOM = "c5.18xlarge", 15
+"""A type of instance with room for many interfaces, and how many."""
 PORT = 7000
 """What probes are sent to; every group lets it in."""
 _WITHIN = 120.0
@@ -31,6 +34,14 @@ class Instance:
 class Interface:
     id: str
     address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A running instance with many interfaces, the first one first."""
+
+    id: str
+    interfaces: tuple[Interface, ...]
 
 
 class Cloud:
@@ -81,13 +92,41 @@ class Cloud:
             for piece in pieces
         ]
 
+    def crowd(self, count: int, interfaces: int, *, group: str = "", subnet: str = "") -> list[Holder]:
+        """Instances with so many interfaces each, from one call to RunInstances, and wait until they run."""
+        asked: dict[str, str | int] = {}
+        for index in range(interfaces):
+            asked[f"NetworkInterface.{index + 1}.DeviceIndex"] = index
+            asked[f"NetworkInterface.{index + 1}.SubnetId"] = subnet or self.here
+            asked[f"NetworkInterface.{index + 1}.SecurityGroupId.1"] = group or self.open
+        answer = self.client.call(
+            "RunInstances", ImageId=self.image, MinCount=count, MaxCount=count, InstanceType=ROOMY, **asked
+        )
+        made = [_holder(piece) for piece in answer.decode().split("<instanceId>")[1:]]
+        self.await_running(made)
+        return made
+
+    def internet(self) -> None:
+        """An internet gateway, and the default route of all subnets to it."""
+        gateway = first(self.client.call("CreateInternetGateway"), "internetGatewayId")
+        self.client.call("AttachInternetGateway", InternetGatewayId=gateway, VpcId=self.vpc)
+        self.client.call(
+            "CreateRoute", RouteTableId=self.routes, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway
+        )
+
+    @cached_property
+    def routes(self) -> str:
+        """The VPC's main route table, which is every subnet's."""
+        answer = self.client.call("DescribeRouteTables", **{"Filter.1.Name": "vpc-id", "Filter.1.Value.1": self.vpc})
+        return first(answer, "routeTableId")
+
     def launch(self, count: int, *, subnet: str = "", group: str = "", kind: str = HELD_BY) -> list[Instance]:
         """RunInstances, and wait until they run."""
         made = self.run(count, subnet=subnet, group=group, kind=kind)
         self.await_running(made)
         return made
 
-    def await_running(self, instances: Sequence[Instance]) -> None:
+    def await_running(self, instances: Sequence[Instance | Holder]) -> None:
         def states() -> set[str]:
             found: set[str] = set()
             for start in range(0, len(instances), 500):
@@ -136,6 +175,13 @@ class Cloud:
         finally:
             for descriptor in opened:
                 os.close(descriptor)
+
+
+def _holder(piece: str) -> Holder:
+    """From what RunInstances says of one instance."""
+    parts = piece.partition("<networkInterfaceSet>")[2].split("<networkInterfaceId>")[1:]
+    interfaces = (Interface(part.split("<", 1)[0], first(part.encode(), "privateIpAddress")) for part in parts)
+    return Holder(piece.split("<", 1)[0], tuple(interfaces))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench import echoes
-from bench.cloud import PORT, Cloud, Instance, cloud, until
+from bench.cloud import PORT, ROOM, ROOMY, Cloud, Instance, cloud, until
 from bench.figures import Figure, at_most
 from bench.measure import percentile
 from bench.moves import ATTACHES, attached
@@ -22,9 +22,6 @@ from enid.netlink.namespaces import run_in
 
 INSTANCES, QUICK_INSTANCES = 1000, 100
 INTERFACES = 1000
-ROOMY = "c5.18xlarge"
-"""Fifteen interfaces."""
-_ROOM = 15
 LAUNCH_MS = 20
 RULES = 40
 REPLUMBS = 5
@@ -103,10 +100,10 @@ def _await_reached(there: Cloud, instances: Sequence[Instance]) -> None:
 def _fill(there: Cloud, group: str, missing: int) -> list[Instance]:
     """More interfaces, up to a thousand, many to an instance."""
     found: list[Instance] = []
-    holders = there.launch(-(-missing // _ROOM), group=group, kind=ROOMY) if missing > 0 else []
+    holders = there.launch(-(-missing // ROOM), group=group, kind=ROOMY) if missing > 0 else []
     found += holders
     for holder in holders:
-        for index in range(1, _ROOM):
+        for index in range(1, ROOM):
             if len(found) >= missing:
                 return found
             interface = there.interface(group=group)
