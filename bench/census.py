@@ -17,6 +17,9 @@ from enid.settings import PROCESSES, Settings
 
 Census = Mapping[str, float]
 """By what is counted; memory and the database in bytes."""
+NFT = "nft "
+"""What begins the names of nf_tables' objects. What groups leave behind stays until there is enough of it to be worth
+writing a new table."""
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _GETSET = 10
@@ -29,9 +32,8 @@ _OURS = ("supervisor", *PROCESSES)
 
 def counts(settings: Settings) -> Census:
     """What is the same again when the network is the same again."""
-    family = list(_descendants(_pid(settings, "supervisor")))
+    family = list(_descendants(pids(settings)["supervisor"]))
     found: Counter[str] = Counter(processes=len(family), namespaces=len(set(filter(None, map(_network_of, family)))))
-    found["descriptors"] = sum(_descriptors(_pid(settings, role)) for role in _OURS)
     found["files"] = sum(len(names) + len(files) for _, names, files in os.walk(settings.run_dir))
     for pin in sorted((settings.run_dir / "netns").iterdir()):
         namespace = namespaces.open_pinned(pin)
@@ -44,7 +46,8 @@ def counts(settings: Settings) -> Census:
 
 def sizes(settings: Settings) -> Census:
     """What moves a little all the time, and must not grow."""
-    found: Counter[str] = Counter({f"memory {role}": _memory(_pid(settings, role)) for role in _OURS})
+    found: Counter[str] = Counter({f"memory {role}": _memory(pid) for role, pid in pids(settings).items()})
+    found["descriptors"] = sum(map(_descriptors, pids(settings).values()))
     store = settings.state_dir / "store"
     found["database"] = sum(file.stat().st_size for file in store.iterdir() if file.is_file())
     with sqlite3.connect(f"file:{store / 'enid.db'}?mode=ro", uri=True) as database:
@@ -58,8 +61,9 @@ def sizes(settings: Settings) -> Census:
     return dict(found)
 
 
-def _pid(settings: Settings, role: str) -> int:
-    return int((settings.run_dir / f"{role}.pid").read_text())
+def pids(settings: Settings) -> dict[str, int]:
+    """Of enid's own processes, by role."""
+    return {role: int((settings.run_dir / f"{role}.pid").read_text()) for role in _OURS}
 
 
 def _descendants(pid: int) -> Iterator[int]:
@@ -104,11 +108,13 @@ def _kernel(namespace: int) -> Counter[str]:
             found["neighbours"] += sum(1 for permanent in near if permanent)
     with NetfilterSocket(namespace) as tables:
         for what, kind in _NFT.items():
-            found[f"nft {what}"] = len(list(tables.dump(_list(kind))))
+            found[NFT + what] = len(list(tables.dump(_list(kind))))
         for body in list(tables.dump(_list(_GETSET))):  # one dump after the other
             each = dict(attributes(body[4:]))
             request = nftables.get_elements(to_text(each[_TABLE]), to_text(each[_NAME]))
-            found["nft elements"] += sum(1 for answer in tables.dump(request) for _ in nftables.parse_elements(answer))
+            found[f"{NFT}elements"] += sum(
+                1 for answer in tables.dump(request) for _ in nftables.parse_elements(answer)
+            )
     return found
 
 

@@ -1,18 +1,18 @@
 """Calls that change a standing network all the time and always bring it back.
 
-An *episode* is a generator that makes a call, yields, and in the end has undone what it did. Many are under way at once,
-in an order that the seed decides; when all have ended the network is as it was, but for where its interfaces are.
+An *episode* is a generator that makes a call, yields, and in the end has undone what it did. Many are under way at
+once, in an order that the seed decides; when all have ended the network is as it was, but for where its interfaces are.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from random import Random
 
 from bench.client import first, numbered
-from bench.cloud import Cloud, Instance, Interface, until
+from bench.cloud import Cloud, Interface, until
 
 AT_ONCE = 8
 """Episodes under way."""
@@ -27,11 +27,11 @@ Episode = Iterator[None]
 class Churn:
     """``standing`` are interfaces that are attached for good, by the instance that holds each."""
 
-    def __init__(self, cloud: Cloud, holders: list[Instance], standing: list[str], seed: int) -> None:
+    def __init__(self, cloud: Cloud, holders: Iterable[str], standing: Iterable[str], seed: int) -> None:
         self._cloud = cloud
         self._call = cloud.client.call
         self._random = Random(seed)
-        self._holders = [holder.id for holder in holders]
+        self._holders = list(holders)
         """With a free place: taken out while an episode uses it."""
         self._standing = list(standing)
         self._named = 0
@@ -67,11 +67,15 @@ class Churn:
         return f"churn-{self._named}"
 
     def _interface(self) -> Interface:
-        answer = self._do("CreateNetworkInterface", SubnetId=self._cloud.here, **{"SecurityGroupId.1": self._cloud.open})
+        answer = self._do(
+            "CreateNetworkInterface", SubnetId=self._cloud.here, **{"SecurityGroupId.1": self._cloud.open}
+        )
         return Interface(first(answer, "networkInterfaceId"), first(answer, "privateIpAddress"))
 
     def _attached(self, interface: str, holder: str) -> str:
-        answer = self._do("AttachNetworkInterface", NetworkInterfaceId=interface, InstanceId=holder, DeviceIndex=_SPARE_INDEX)
+        answer = self._do(
+            "AttachNetworkInterface", NetworkInterfaceId=interface, InstanceId=holder, DeviceIndex=_SPARE_INDEX
+        )
         return first(answer, "attachmentId")
 
     def _detach(self, attachment: str, interface: str) -> None:

@@ -110,9 +110,7 @@ class Cloud:
         """An internet gateway, and the default route of all subnets to it."""
         gateway = first(self.client.call("CreateInternetGateway"), "internetGatewayId")
         self.client.call("AttachInternetGateway", InternetGatewayId=gateway, VpcId=self.vpc)
-        self.client.call(
-            "CreateRoute", RouteTableId=self.routes, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway
-        )
+        self.client.call("CreateRoute", RouteTableId=self.routes, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
 
     @cached_property
     def routes(self) -> str:

@@ -7,6 +7,9 @@ from ipaddress import ip_address
 import pytest
 from fabric_lab import ANY, Lab, delivers, group, nothing_for, port, table, until, vpc
 
+from enid.netlink import nftables
+from enid.netlink.message import DUMP, message
+from enid.netlink.netfilter import NetfilterSocket
 from enid.topology.records import Rule
 
 pytestmark = pytest.mark.root
@@ -27,6 +30,13 @@ def udp_denied(lab: Lab, reason: str, to: object = B.addresses[0], number: int =
         name: count for name, count in before.items() if name != reason
     }
     assert nothing_for(receiver)
+
+
+def sets_of(lab: Lab) -> int:
+    """How many sets the kernel has in the router."""
+    with NetfilterSocket(lab.router().namespace) as netfilter:
+        request = message(nftables.SUBSYSTEM << 8 | 10, DUMP, bytes(4))
+        return len(list(netfilter.dump(request)))
 
 
 @pytest.mark.parametrize("version", [4, 6])
@@ -155,3 +165,15 @@ def test_a_group_that_is_gone_allows_nothing(lab: Lab) -> None:
     udp_denied(lab, "ingress_denied")
     lab.apply(group("sg-b", ingress=ANY))
     delivers(lab.guest(A).udp(A.addresses[0]), lab.guest(B).udp(B.addresses[0], 70), B.addresses[0])
+
+
+def test_what_groups_leave_behind_is_cleared_away(lab: Lab) -> None:
+    lab.apply(vpc(), table(), group(), port(5))
+    before = sets_of(lab)
+    came_and_went = [group(f"sg-{number}", ingress=[Rule(TCP, 22, 22, group="sg-open")]) for number in range(150)]
+    lab.apply(*came_and_went)
+    assert sets_of(lab) > before
+    lab.remove(*came_and_went)
+    while lab.fabric.tidy():
+        pass
+    assert sets_of(lab) == before

@@ -35,8 +35,8 @@ log = structlog.get_logger()
 EVENTS_PER_STEP = 8
 """Boots finished in one step: few, so that a thousand starts never hold up one move."""
 GATHERING = 0.1
-"""Seconds a boot waits at most, while many others are under way, for as many as one step finishes: a step costs the store
-the same for one as for eight."""
+"""Seconds a boot waits at most, while many others are under way, for as many as one step finishes: a step costs the
+store the same for one as for eight."""
 
 SHUTDOWN_GRACE = 10.0
 """Seconds a guest has to end its processes before they are killed. AWS gives minutes."""

@@ -51,6 +51,8 @@ class Gates:
         self._elements: Cells[tuple[str, Key], Data] = Cells()
         self._sets: set[str] = set()
         self._features: defaultdict[str, set[groups.Feature]] = defaultdict(set)
+        self._unused: dict[str, int] = {}
+        """Group → how many of these its rules do not match by any more; all of them, when it is gone."""
         self._combinations: dict[tuple[str, ...], int] = {}
         """Those that have chains, with how many ports carry them."""
         self._carrying: defaultdict[str, list[tuple[str, ...]]] = defaultdict(list)
@@ -103,6 +105,13 @@ class Gates:
             if (feature.referenced, feature.version) in self._delegating:
                 self._know_feature(group.id, feature._replace(delegated=True))
         self._elements.announce(groups.elements(group))
+        self._count_unused(group.id, groups.features(group))
+
+    def _count_unused(self, group: str, used: set[groups.Feature]) -> None:
+        unused = sum(1 for known in self._features[group] if known._replace(delegated=False) not in used)
+        self._unused.pop(group, None)
+        if unused:
+            self._unused[group] = unused
 
     def _know_feature(self, group: str, feature: groups.Feature) -> None:
         self._features[group].add(feature)
@@ -122,6 +131,7 @@ class Gates:
     def withdraw_group(self, group: SecurityGroup) -> None:
         """Its rules; ports that still carry it are denied what it allowed."""
         self.withdraw(groups.elements(group))
+        self._count_unused(group.id, set())
 
     def announce_port(self, port: Port, here: bool) -> None:
         """``here``: it is plugged in on this host, not only a member of its groups."""
@@ -184,9 +194,11 @@ class Gates:
         return flow_logging.begin(_number(self._table)) if self._logs else flow_logging.end()
 
     def garbage(self) -> int:
-        """How many combinations nobody carries still have chains, and how many timeouts nobody wants are declared. They
-        are left until the table is written anew."""
-        return sum(1 for users in (*self._combinations.values(), *self._timeouts.values()) if not users)
+        """How many combinations nobody carries still have chains, how many timeouts nobody wants are declared, and in
+        how many ways of matching that no rule has any more there are still sets. They are left until the table is
+        written anew."""
+        idle = sum(1 for users in (*self._combinations.values(), *self._timeouts.values()) if not users)
+        return idle + sum(self._unused.values())
 
     def commit(self) -> None:
         """One transaction, unless it is too big for an ordinary user's socket. Raises OSError."""

@@ -42,7 +42,7 @@ from enid.topology.records import (
 
 _BATCH_OF_LINKS = 64
 _GARBAGE = 256
-"""So many chains nobody uses may pile up before the table is written anew."""
+"""So many chains and ways of matching that nobody uses may pile up before the table is written anew."""
 
 
 class RouterError(Exception):
