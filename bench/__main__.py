@@ -9,12 +9,12 @@ import sys
 import time
 from pathlib import Path
 
-from bench import api, launch, moves, packets
+from bench import api, comparison, failover, launch, moves, packets
 from bench.figures import Figure
 from bench.plan import Plan
 
 RESULTS = Path(__file__).with_name("results.json")
-BENCHES = (packets.BENCH, api.BENCH, moves.BENCH, launch.BENCH)
+BENCHES = (packets.BENCH, api.BENCH, moves.BENCH, launch.BENCH, failover.BENCH, comparison.BENCH)
 
 
 def main() -> int:
@@ -50,10 +50,10 @@ def _run(plan: Plan) -> list[Figure]:
 def _write(plan: Plan, figures: list[Figure]) -> None:
     """What a run of some figures does not measure stays as it was."""
     before = json.loads(RESULTS.read_text())["figures"] if plan.only and RESULTS.exists() else []
-    measured = {figure.name: figure.as_json() for figure in figures}
+    measured = {figure.name: {**figure.as_json(), "quick": plan.quick} for figure in figures}
     kept = [measured.pop(entry["name"], entry) for entry in before]
     machine = {"processors": os.cpu_count(), "kernel": platform.release(), "python": platform.python_version()}
-    report = {"quick": plan.quick, "machine": machine, "figures": [*kept, *measured.values()]}
+    report = {"machine": machine, "figures": [*kept, *measured.values()]}
     RESULTS.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
 
 

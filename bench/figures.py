@@ -1,4 +1,4 @@
-"""A figure: one number, what it is compared with, the goal, and whether it was reached. Pure."""
+"""A figure: one number, what it is compared with, the goal if it has one, and whether it was reached. Pure."""
 
 from __future__ import annotations
 
@@ -13,20 +13,26 @@ class Figure:
     name: str
     value: float
     unit: str
-    goal: float
-    at_least: bool
+    goal: float | None = None
+    """None: it only informs."""
+    at_least: bool = False
     """The goal is a lower bound; else an upper one."""
     baseline: float | None = None
     ratio: float | None = None
 
     @property
     def ok(self) -> bool:
+        """Nothing is missed where there is no goal."""
+        if self.goal is None:
+            return True
         judged = self.value if self.ratio is None else self.ratio
         return judged >= self.goal if self.at_least else judged <= self.goal
 
     @property
     def goal_text(self) -> str:
-        """``>= 0.77`` or ``<= 10 ms``."""
+        """``>= 0.77``, ``<= 10 ms``, or nothing."""
+        if self.goal is None:
+            return ""
         unit = "" if self.ratio is not None else f" {self.unit}"
         return f"{'>=' if self.at_least else '<='} {self.goal:g}{unit}"
 
@@ -40,13 +46,19 @@ class Figure:
     def line(self) -> str:
         """For a person to read."""
         beside = "" if self.ratio is None else f"  ÷ {self.baseline:,.4g} = {self.ratio:.3f}"
-        word = "ok  " if self.ok else "MISS"
-        return f"{word} {self.name:28} {self.value:,.4g} {self.unit}{beside}  (goal {self.goal_text})"
+        word = "    " if self.goal is None else "ok  " if self.ok else "MISS"
+        goal = f"  (goal {self.goal_text})" if self.goal_text else ""
+        return f"{word} {self.name:28} {self.value:,.4g} {self.unit}{beside}{goal}"
 
 
 def at_most(name: str, value: float, unit: str, goal: float) -> Figure:
     """A figure that should be small."""
     return Figure(name, value, unit, goal, at_least=False)
+
+
+def told(name: str, value: float, unit: str, baseline: float | None = None, ratio: float | None = None) -> Figure:
+    """A figure that only informs."""
+    return Figure(name, value, unit, baseline=baseline, ratio=ratio)
 
 
 def compared(name: str, value: float, baseline: float, ratio: float, unit: str, goal: float) -> Figure:

@@ -57,12 +57,18 @@ def _attach(there: Cloud, interface: Interface, holder: Instance, source: int, p
         time.sleep(_AROUND)
         begun = time.monotonic()
         attachment = there.attach(interface.id, holder.id)
-        time.sleep(_AROUND)
+        _await_arrival(probe)
         flow = probe.stop()
     there.detach(attachment)
     _await_free(there, interface)
     time.sleep(_PAUSE)
     return flow.first_after(begun)
+
+
+def _await_arrival(probe: Prober) -> None:
+    """At the one holder that there is; and some time more."""
+    until("a packet arrives", lambda: probe.has_reached(0), within=10)
+    time.sleep(_AROUND)
 
 
 def _await_free(there: Cloud, interface: Interface) -> None:
@@ -101,7 +107,7 @@ def _rescued(there: Cloud, rescuer: Instance, rounds: int) -> Iterable[Figure]:
                 begun = time.monotonic()
                 there.detach(attachment, force=True)
                 attachment = there.attach(interface.id, rescuer.id)
-                time.sleep(_AROUND)
+                _await_arrival(probe)
                 gaps.append(probe.stop().first_after(begun))
         there.detach(attachment)
         _await_free(there, interface)

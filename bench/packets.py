@@ -53,7 +53,7 @@ def run(plan: Plan) -> Iterable[Figure]:
             if not any(map(plan.wants, (name, f"flat_{name}", *_translated_names(translated)))):
                 continue
             chosen = {key: path for key, path in paths.items() if translated or not key.startswith("public")}
-            samples = _samples(kind, chosen, plan.rounds(TURNS))
+            samples = samples_of(kind, chosen, plan.rounds(TURNS))
             yield _figure(name, samples, "few", "bare", unit, goal)
             yield _figure(f"flat_{name}", samples, "many", "few", unit, FLAT)
             if translated:
@@ -66,7 +66,8 @@ def _translated_names(translated: bool) -> tuple[str, ...]:
     return (_TRANSLATED[0], f"flat_{_TRANSLATED[0]}") if translated else ()
 
 
-def _samples(kind: Callable[[Path], Ends], paths: Mapping[str, Path], turns: int) -> Samples:
+def samples_of(kind: Callable[[Path], Ends], paths: Mapping[str, Path], turns: int) -> Samples:
+    """Rounds of this traffic over all the paths, in turns."""
     ends = {name: kind(path) for name, path in paths.items()}
     try:
         return interleave({name: end.round for name, end in ends.items()}, turns)

@@ -7,6 +7,7 @@ receiver was kept waiting for is blamed on the network. Times are the monotonic 
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.sharedctypes
 import os
 import socket
 import time
@@ -14,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
-from multiprocessing.connection import Connection
 
 from bench.traffic.worker import die_with_parent
 from enid.netlink.namespaces import run_in
@@ -26,10 +26,20 @@ _BUFFER = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """``sent[n]`` is when datagram ``n`` was sent; ``arrived`` the numbers that came, in order, each once."""
+    """``sent[n]`` is when datagram ``n`` was sent; ``arrived`` the numbers that came, in order, each once; ``heard``
+    the same by holder."""
 
     sent: Sequence[float]
     arrived: Sequence[int]
+    heard: Sequence[Sequence[int]] = ()
+
+    def at(self, holder: int) -> Flow:
+        """As this one of the holders saw it."""
+        return Flow(self.sent, self.heard[holder])
+
+    def since(self, moment: float) -> int:
+        """How many arrived of those sent from then on."""
+        return sum(1 for number in self.arrived if self.sent[number] >= moment)
 
     def first_after(self, moment: float) -> float:
         """Seconds from ``moment`` to the first arrival.
@@ -72,6 +82,11 @@ class Prober:
         self._sender = run_in(source, lambda: _udp(0))
         self._ears = [run_in(holder, lambda: _udp(port)) for holder in holders]
         self._ours, self._theirs = _FORK.Pipe()
+        self._counted = multiprocessing.sharedctypes.RawArray("L", len(holders))
+
+    def has_reached(self, holder: int) -> bool:
+        """Whether something has arrived at this one of the holders."""
+        return bool(self._counted[holder])
 
     @contextmanager
     def running(self) -> Iterator[Prober]:
@@ -97,8 +112,32 @@ class Prober:
         die_with_parent()
         with suppress(OSError):
             os.nice(-15)
-        sent, arrived = _probe(self._sender, self._targets, self._ears, self._theirs, self._period)
-        self._theirs.send((sent, sorted(arrived)))
+        sent, heard = self._probe()
+        self._theirs.send((sent, sorted(set().union(*heard)), [sorted(each) for each in heard]))
+
+    def _probe(self) -> tuple[list[float], list[set[int]]]:
+        sent: list[float] = []
+        heard: list[set[int]] = [set() for _ in self._ears]
+        now, period, pipe = time.monotonic, self._period, self._theirs
+        due = now()
+        pipe.send("on")
+        while not pipe.poll():
+            for target in self._targets:
+                number = len(sent).to_bytes(4, "big")
+                sent.append(now())
+                _send(self._sender, number, target)
+            self._hear(heard)
+            due = max(due + period, now() - period)
+            time.sleep(max(due - now(), 0))
+        pipe.recv()
+        time.sleep(0.005)
+        self._hear(heard)
+        return sent, heard
+
+    def _hear(self, heard: Sequence[set[int]]) -> None:
+        for place, (ear, arrived) in enumerate(zip(self._ears, heard, strict=True)):
+            _hear(ear, arrived)
+            self._counted[place] = len(arrived)
 
 
 def _udp(port: int) -> socket.socket:
@@ -107,34 +146,6 @@ def _udp(port: int) -> socket.socket:
     made.bind(("0.0.0.0", port))
     made.setblocking(False)
     return made
-
-
-def _probe(
-    sender: socket.socket,
-    targets: Sequence[tuple[str, int]],
-    ears: Sequence[socket.socket],
-    pipe: Connection,
-    period: float,
-) -> tuple[list[float], set[int]]:
-    sent: list[float] = []
-    arrived: set[int] = set()
-    now = time.monotonic
-    due = now()
-    pipe.send("on")
-    while not pipe.poll():
-        for target in targets:
-            number = len(sent).to_bytes(4, "big")
-            sent.append(now())
-            _send(sender, number, target)
-        for ear in ears:
-            _hear(ear, arrived)
-        due = max(due + period, now() - period)
-        time.sleep(max(due - now(), 0))
-    pipe.recv()
-    time.sleep(0.005)
-    for ear in ears:
-        _hear(ear, arrived)
-    return sent, arrived
 
 
 def _send(sender: socket.socket, number: bytes, target: tuple[str, int]) -> None:
