@@ -9,12 +9,21 @@ import sys
 import time
 from pathlib import Path
 
-from bench import api, comparison, failover, launch, moves, packets
+from bench import api, comparison, density, failover, launch, moves, packets, sizes
 from bench.figures import Figure
 from bench.plan import Plan
 
 RESULTS = Path(__file__).with_name("results.json")
-BENCHES = (packets.BENCH, api.BENCH, moves.BENCH, launch.BENCH, failover.BENCH, comparison.BENCH)
+BENCHES = (
+    packets.BENCH,
+    api.BENCH,
+    moves.BENCH,
+    launch.BENCH,
+    failover.BENCH,
+    comparison.BENCH,
+    density.BENCH,
+    sizes.BENCH,
+)
 
 
 def main() -> int:

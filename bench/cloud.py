@@ -48,17 +48,19 @@ class Cloud:
     """``here`` is where instances are; the vantage they are probed from is in a subnet of its own, so that no
     neighbour discovery of the prober's has a part in what is timed."""
 
-    def __init__(self, enid: Site) -> None:
+    def __init__(self, enid: Site, *, vantage: bool = True) -> None:
+        """:param vantage: not needed where nothing is probed."""
         self.enid = enid
         self.client = enid.client
         call = self.client.call
         self.vpc = first(call("CreateVpc", CidrBlock="10.0.0.0/16"), "vpcId")
         self.here = first(call("CreateSubnet", VpcId=self.vpc, CidrBlock="10.0.0.0/18"), "subnetId")
-        there = first(call("CreateSubnet", VpcId=self.vpc, CidrBlock="10.0.64.0/24"), "subnetId")
         self.open = self.group("open")
         self.allow(self.open, 0, 65535)
         self.image = first(call("DescribeImages"), "imageId")
-        (self.vantage,) = self.launch(1, subnet=there)
+        if vantage:
+            there = first(call("CreateSubnet", VpcId=self.vpc, CidrBlock="10.0.64.0/24"), "subnetId")
+            (self.vantage,) = self.launch(1, subnet=there)
 
     def group(self, name: str) -> str:
         answer = self.client.call("CreateSecurityGroup", GroupName=name, GroupDescription=name, VpcId=self.vpc)
@@ -92,18 +94,19 @@ class Cloud:
             for piece in pieces
         ]
 
-    def crowd(self, count: int, interfaces: int, *, group: str = "", subnet: str = "") -> list[Holder]:
-        """Instances with so many interfaces each, from one call to RunInstances, and wait until they run."""
+    def crowd(self, count: int, interfaces: int, *, group: str = "", wait: bool = True) -> list[Holder]:
+        """Instances with so many interfaces each, from one call to RunInstances; wait until they run."""
         asked: dict[str, str | int] = {}
         for index in range(interfaces):
             asked[f"NetworkInterface.{index + 1}.DeviceIndex"] = index
-            asked[f"NetworkInterface.{index + 1}.SubnetId"] = subnet or self.here
+            asked[f"NetworkInterface.{index + 1}.SubnetId"] = self.here
             asked[f"NetworkInterface.{index + 1}.SecurityGroupId.1"] = group or self.open
         answer = self.client.call(
             "RunInstances", ImageId=self.image, MinCount=count, MaxCount=count, InstanceType=ROOMY, **asked
         )
         made = [_holder(piece) for piece in answer.decode().split("<instanceId>")[1:]]
-        self.await_running(made)
+        if wait:
+            self.await_running(made)
         return made
 
     def internet(self) -> None:

@@ -46,17 +46,21 @@ def spread(name: str, seconds: Sequence[float], middle: float, high: float) -> I
 
 def attached(there: Cloud, holder: Instance, rounds: int, name: str) -> Iterable[Figure]:
     """From the call AttachNetworkInterface to the first packet in the instance."""
+    return spread(name, attach_times(there, holder, rounds), 10, 50)
+
+
+def attach_times(there: Cloud, holder: Instance, rounds: int, index: int = 1) -> list[float]:
+    """The same, in seconds, each round; at this device index, which is free."""
     interface = there.interface()
     with there.inside(there.vantage.id, holder.id) as (source, place):
-        taken = [_attach(there, interface, holder, source, place) for _ in range(rounds)]
-    return spread(name, taken, 10, 50)
+        return [_attach(there, interface, holder, index, source, place) for _ in range(rounds)]
 
 
-def _attach(there: Cloud, interface: Interface, holder: Instance, source: int, place: int) -> float:
+def _attach(there: Cloud, interface: Interface, holder: Instance, index: int, source: int, place: int) -> float:
     with Prober(source, [interface.address], PORT, [place], PERIOD / 2).running() as probe:
         time.sleep(_AROUND)
         begun = time.monotonic()
-        attachment = there.attach(interface.id, holder.id)
+        attachment = there.attach(interface.id, holder.id, index)
         _await_arrival(probe)
         flow = probe.stop()
     there.detach(attachment)

@@ -19,7 +19,7 @@ from enid.store import tables as t
 from enid.store.database import Database
 from enid.supervisor import down, up
 
-QUOTAS = Quotas(vpcs=100, addresses=1000, network_interfaces=10_000)
+QUOTAS = Quotas(vpcs=500, addresses=1000, network_interfaces=20_000)
 
 
 class Site:

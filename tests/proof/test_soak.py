@@ -63,9 +63,9 @@ def public_address(there: Cloud, holder: Holder) -> str:
 
 
 def differences(before: Mapping[str, float], now: Mapping[str, float]) -> dict[str, tuple[float, float]]:
-    """What is there that was not, or no longer is."""
+    """What is not as it was. Of what groups leave behind there may be more, or less once it was cleared away."""
     allowed = {name: LEFT_BEHIND if name.startswith(census.NFT) else 0 for name in before}
-    return {name: (before[name], now[name]) for name in before if not 0 <= now[name] - before[name] <= allowed[name]}
+    return {name: (before[name], now[name]) for name in before if abs(now[name] - before[name]) > allowed[name]}
 
 
 def settled(there: Cloud) -> Mapping[str, float]:
