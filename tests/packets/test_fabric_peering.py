@@ -231,8 +231,8 @@ def test_what_a_vpc_answers_its_own_instances_it_answers_no_peer(lab: Lab, numbe
 
 
 def test_only_the_peers_addresses_go_out_and_come_in(lab: Lab) -> None:
-    """An instance whose source check is off may send anything; a VPC sends its peer only what is its own, and that takes
-    nothing else, should it come."""
+    """An instance whose source check is off may send anything; a VPC sends its peer only what is its own, and that
+    takes nothing else, should it come."""
     box = replace(A, source_dest_check=False)
     lab.apply(*peered(), box, B)
     ear = lab.guest(B).udp(B.addresses[0], 53)
