@@ -31,3 +31,10 @@ def test_a_traceback_tells_where_and_no_values() -> None:
 
 def test_a_key_does_not_show_its_secret() -> None:
     assert "wJalrXUtnFEMI" not in repr(AccessKey("AKIA", "wJalrXUtnFEMI", "1"))
+
+
+def test_a_full_disk_fails_nobody() -> None:
+    told = "import structlog; from enid import logs; logs.configure(); structlog.get_logger().info('x'); print('on')"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-c", told], stdout=subprocess.PIPE, stderr=full, text=True, check=True)
+    assert done.stdout == "on\n"

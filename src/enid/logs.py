@@ -5,9 +5,24 @@ A traceback is told without the values of variables: among them are the secrets 
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
+from typing import TextIO, cast
 
 import structlog
+
+
+class StandardError:
+    """Where lines go, one write each. What cannot be written, on a disk that is full, is lost: nothing fails for want
+    of a line in a log."""
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            os.write(sys.stderr.fileno(), text.encode(errors="backslashreplace"))
+
+    def flush(self) -> None:
+        """There is nothing left to write."""
 
 
 def configure() -> None:
@@ -20,7 +35,7 @@ def configure() -> None:
             _on_one_line,
             structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], bool_as_flag=False),
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, StandardError())),
         cache_logger_on_first_use=True,
     )
 

@@ -56,6 +56,16 @@ class Simulation(BaseModel):
     """A detachment stays ``detaching`` this long, though no packet flows; AWS takes 2 to 3 seconds."""
 
 
+class Throttle(BaseModel):
+    """How many calls an account may make, those that read and those that change something apart, as on AWS. A rate of 0
+    is no limit. AWS's own figures are about 20 a second and 100 at once for reading, 5 and 50 for the rest."""
+
+    reads_per_second: float = Field(default=0.0, ge=0)
+    reads_burst: float = Field(default=100.0, ge=1)
+    writes_per_second: float = Field(default=0.0, ge=0)
+    writes_burst: float = Field(default=50.0, ge=1)
+
+
 def _default_state_dir() -> Path:
     if os.geteuid() == 0:
         return Path("/var/lib/enid")
@@ -106,6 +116,9 @@ class Settings(BaseSettings):
     """``GET /metrics`` answers, unsigned, with numbers about calls and packets: see ``docs/metrics.md``."""
     quotas: Quotas = Quotas()
     simulate: Simulation = Simulation()
+    throttle: Throttle = Throttle()
+    calls_at_once: int = Field(default=500, ge=1)
+    """Calls that may wait or be carried out; more are answered ``RequestLimitExceeded`` at once."""
 
     @property
     def patience(self) -> float:

@@ -187,7 +187,7 @@ def test_a_gateway_that_cannot_be_set_to_work_is_withdrawn_and_tried_again(
     lab.apply(vpc(internet=True), group(), PUBLIC, through(NAT), CAFE, A)  # type: ignore[arg-type]
     lab.site("cafe")
 
-    def fail(_self: NatGateway, _port: Port) -> None:
+    def fail(_self: NatGateway, _port: Port, touched: object = ()) -> None:
         raise OSError("not now")
 
     with monkeypatch.context() as trouble:

@@ -22,6 +22,7 @@ class FakeGuests:
         """Instances that do not end when they are asked to."""
         self.asked_to_end: list[str] = []
         self.configured: dict[str, list[Port]] = {}
+        self.refreshed: dict[str, list[Port]] = {}
         self.happened: list[Event] = []
 
     def boot_all(self) -> None:
@@ -51,6 +52,9 @@ class FakeGuests:
 
     def configure(self, instance_id: str, ports: Sequence[Port]) -> None:
         self.configured[instance_id] = list(ports)
+
+    def refresh(self, instance_id: str, ports: Sequence[Port]) -> None:
+        self.refreshed[instance_id] = list(ports)
 
     def stop(self, instance_id: str, grace: float) -> None:
         if instance_id in self.obstinate:

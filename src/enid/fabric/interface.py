@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,8 +25,21 @@ class Place(Protocol):
 GuestPlace = Callable[[str], Place | None]
 """Instance id → its place, or None when it is gone."""
 
+Look = Callable[[], str | None]
+"""Answers the place of something that is not as it was left, or None."""
+
 Failures = Mapping[RecordKey, str]
 """Keys that could not be carried out, each with the reason; everything else was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What became of a place that was looked at again."""
+
+    failures: Failures
+    """Of what stood there; whatever failed is withdrawn."""
+    replugged: frozenset[RecordKey] = frozenset()
+    """Ports that were plugged anew: their guests know nothing of them yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +69,22 @@ class Fabric(Protocol):
 
     def tidy(self) -> bool:
         """Do some deferred work (deleting devices nobody uses); true while more is left."""
+        ...
+
+    def listen(self) -> bool:
+        """Whether others have touched something since the last :meth:`drifted`. Costs next to nothing."""
+        ...
+
+    def drifted(self) -> Collection[str]:
+        """The places where something is not as it was left, by what others have touched."""
+        ...
+
+    def sweep(self) -> Sequence[Look]:
+        """The looks it takes to see everything there is, each of them short."""
+        ...
+
+    def repair(self, place: str) -> Repair:
+        """Make a place what the records say. What is right there is left alone: running flows lose no packet."""
         ...
 
     def loads(self) -> Mapping[str, Load]:

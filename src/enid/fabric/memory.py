@@ -6,9 +6,10 @@ a fabric.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 
-from enid.fabric.interface import Failures, Load
+from enid.fabric.interface import Failures, Load, Look, Repair
 from enid.topology.records import Change, Kind, Port, Record, RecordKey, World
 
 
@@ -22,6 +23,9 @@ class MemoryFabric:
         """How many changes were carried out."""
         self.refuse: dict[RecordKey, str] = {}
         """Keys that shall fail, each with the reason; set by whoever tests."""
+        self.touched: set[str] = set()
+        """Places where something is amiss; set by whoever tests."""
+        self.repaired: list[str] = []
         self.closed = False
 
     def resync(self, world: World) -> Failures:
@@ -44,6 +48,22 @@ class MemoryFabric:
 
     def tidy(self) -> bool:
         return False
+
+    def listen(self) -> bool:
+        return bool(self.touched)
+
+    def drifted(self) -> Collection[str]:
+        return self.touched
+
+    def sweep(self) -> Sequence[Look]:
+        return [partial(str, place) for place in sorted(self.touched)]
+
+    def repair(self, place: str) -> Repair:
+        self.touched.discard(place)
+        self.repaired.append(place)
+        failures = {key: reason for key, reason in self.refuse.items() if key in self.world}
+        self.world = {key: record for key, record in self.world.items() if key not in failures}
+        return Repair(failures, frozenset(key for key in self.world if key[0] is Kind.PORT))
 
     def loads(self) -> Mapping[str, Load]:
         return {key[1]: Load({}, 0) for key in self.world if key[0] is Kind.VPC}

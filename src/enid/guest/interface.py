@@ -87,6 +87,10 @@ class Guests(Protocol):
         """
         ...
 
+    def refresh(self, instance_id: str, ports: Sequence[Port]) -> None:
+        """Put back what somebody took from that configuration. What is there beyond it is the guest's own business."""
+        ...
+
     def stop(self, instance_id: str, grace: float) -> None:
         """Ask its init to end everything in order; after ``grace`` seconds it is killed. A ``died`` event follows."""
         ...

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from enid.guest import netconfig
@@ -58,6 +58,21 @@ class GuestNetwork:
         missing = [port for port in ports if port.id not in found]
         if missing:
             raise OSError(errno.ENODEV, f"{missing[0].id}: there is no {missing[0].device} in {missing[0].instance_id}")
+        if failure:
+            raise failure
+
+    def refresh(self, ports: Sequence[Port]) -> None:
+        """Put back what is missing of that configuration, whoever took it away, and nothing of a link that is down:
+        whoever took that down meant it. Raises OSError as :meth:`apply`."""
+        socket = self.route
+        found = {port.id: link for port in ports if (link := self._link(socket, port))}
+        plugged = [port for port in ports if port.id in found]
+        wanted = netconfig.wanted(plugged, {port_id: link.index for port_id, link in found.items()})
+        there, down = read(socket), {link.index for link in found.values() if not link.up}
+        whole = _without(wanted, down)
+        failure = self._change(socket, _common(there, whole), whole)
+        self._applied = wanted
+        self._name(socket, plugged, found)
         if failure:
             raise failure
 
@@ -129,6 +144,23 @@ def read(socket: RouteSocket) -> NetworkConfiguration:
     ]  # fmt: skip
     own_addresses = [netconfig.address_of(each.device, each.interface.ip, each.interface.network) for each in found]
     return NetworkConfiguration(tuple(own_addresses), tuple(own_routes), tuple(own_rules))
+
+
+def _common(one: NetworkConfiguration, other: NetworkConfiguration) -> NetworkConfiguration:
+    """What is in both."""
+    return NetworkConfiguration(
+        tuple(each for each in one.addresses if each in other.addresses),
+        tuple(each for each in one.routes if each in other.routes),
+        tuple(each for each in one.rules if each in other.rules),
+    )
+
+
+def _without(wanted: NetworkConfiguration, devices: Collection[int]) -> NetworkConfiguration:
+    return NetworkConfiguration(
+        tuple(each for each in wanted.addresses if each.device not in devices),
+        tuple(each for each in wanted.routes if each.device not in devices),
+        wanted.rules,
+    )
 
 
 def _dump(socket: RouteSocket, request: bytes, parse: Callable[[bytes], _T]) -> list[_T]:

@@ -14,7 +14,7 @@ import secrets
 import select
 import signal
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -171,10 +171,17 @@ class Sandboxes:
 
         Never raises: root inside may take away what we configure, and must not be able to stop the agent.
         """
+        self._set_up(instance_id, lambda network: network.apply(ports))
+
+    def refresh(self, instance_id: str, ports: Sequence[Port]) -> None:
+        """Put back what somebody took away; otherwise as :meth:`configure`."""
+        self._set_up(instance_id, lambda network: network.refresh(ports))
+
+    def _set_up(self, instance_id: str, work: Callable[[GuestNetwork], None]) -> None:
         watch = self._live.get(instance_id)
         if watch and not watch.record.leave_network:
             try:
-                watch.network.apply(ports)
+                work(watch.network)
             except OSError as error:
                 log.warning("guest_not_configured", instance=instance_id, reason=str(error))
 

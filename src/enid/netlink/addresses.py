@@ -11,7 +11,8 @@ from enid.netlink.message import CREATE, REPLACE, address, attributes, message, 
 
 Interface = IPv4Interface | IPv6Interface
 
-_NEWADDR, _DELADDR, _GETADDR = 20, 21, 22
+NEW = _NEWADDR = 20
+_DELADDR, _GETADDR = 21, 22
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS = 1, 2, 8
 _HEADER = struct.Struct("=BBBBi")
 

@@ -6,7 +6,9 @@ import struct
 
 from enid.netlink.message import CREATE, REPLACE, message, nested, text, u32
 
-_NEWQDISC, _DELQDISC, _NEWFILTER = 36, 37, 44
+NEW_QDISC = _NEWQDISC = 36
+NEW_FILTER = _NEWFILTER = 44
+_DELQDISC = 37
 _HEADER = struct.Struct("=BxxxiIII")
 _CLSACT = 0xFFFFFFF1
 _CLSACT_HANDLE = 0xFFFF0000
@@ -40,3 +42,8 @@ def set_ingress(device: int, program: int, name: str) -> bytes:
         text(_KIND, "bpf"),
         nested(_OPTIONS, u32(_BPF_FD, program), text(_BPF_NAME, name), u32(_BPF_FLAGS, _DIRECT_ACTION)),
     )
+
+
+def device_of(body: bytes) -> int:
+    """The index of the link a message tells of."""
+    return int(_HEADER.unpack_from(body)[1])

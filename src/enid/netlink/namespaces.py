@@ -96,6 +96,25 @@ def _is_mount(path: Path) -> bool:
         return any(line.split(" ", 5)[4] == wanted for line in table)
 
 
+def pin(namespace: int, path: Path) -> None:
+    """Pin the namespace of an open descriptor, in place of whatever is at ``path``."""
+    unpin(path)
+    path.touch()
+
+    def inside() -> None:
+        _check(_libc.mount(b"/proc/thread-self/ns/net", os.fsencode(path), None, _MS_BIND, None), f"pinning {path}")
+
+    run_in(namespace, inside)
+
+
+def is_pinned(namespace: int, path: Path) -> bool:
+    """Whether it is this namespace that is pinned at ``path``."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(namespace))
+    except OSError:
+        return False
+
+
 def new_pinned(path: Path) -> int:
     """A fresh network namespace pinned at ``path``; answers an open descriptor of it. An older pin there is undone."""
     unpin(path)

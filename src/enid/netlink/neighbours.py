@@ -21,7 +21,8 @@ from enid.netlink.message import (
     u64,
 )
 
-_NEWNEIGH, _DELNEIGH, _GETNEIGH, _SETNEIGHTBL = 28, 29, 30, 67
+NEW = _NEWNEIGH = 28
+_DELNEIGH, _GETNEIGH, _SETNEIGHTBL = 29, 30, 67
 _DST, _LLADDR = 1, 2
 _HEADER = struct.Struct("=BBHiHBB")
 _PERMANENT = 0x80
@@ -57,6 +58,14 @@ def parse_neighbour(body: bytes) -> tuple[int, Address, str] | None:
     if not state & _PERMANENT or _DST not in found or _LLADDR not in found:
         return None
     return device, ip_address(found[_DST]), hardware_text(found[_LLADDR])
+
+
+def key_of(body: bytes) -> tuple[int, Address] | None:
+    """(link index, address) of any entry of IP."""
+    family, _, _, device, _, _, _ = _HEADER.unpack_from(body)
+    found = dict(attributes(memoryview(body)[_HEADER.size :]))
+    known = family in (socket.AF_INET, socket.AF_INET6) and _DST in found
+    return (device, ip_address(found[_DST])) if known else None
 
 
 def answer_at_once(device: int) -> bytes:

@@ -16,6 +16,7 @@ from enid.netlink.message import CREATE, HEADER, attribute, attributes, be32, me
 SUBSYSTEM = 10
 _NEWTABLE, _GETTABLE, _DELTABLE, _NEWCHAIN, _GETCHAIN, _DELCHAIN, _NEWRULE, _DELRULE = 0, 1, 2, 3, 4, 5, 6, 8
 _NEWSET, _NEWSETELEM, _DELSETELEM, _NEWOBJ, _GETOBJ = 9, 12, 14, 18, 19
+_NEWGEN = 15
 _BATCH_BEGIN, _BATCH_END = 0x10, 0x11
 _INET = 1
 _HEADER = struct.Struct(">BBH")
@@ -135,6 +136,14 @@ def get_tables() -> bytes:
 def parse_table(body: bytes) -> str:
     """The name."""
     return to_text(dict(attributes(body[_HEADER.size :]))[1])
+
+
+def table_of(kind: int, body: bytes) -> str | None:
+    """The table that a message of the kernel's is about; None when it is about none."""
+    if kind >> 8 != SUBSYSTEM or kind & 0xFF == _NEWGEN:
+        return None
+    found = dict(attributes(body[_HEADER.size :]))
+    return to_text(found[1]) if 1 in found else None
 
 
 def in_table(message: bytes, table: str) -> bytes:

@@ -18,7 +18,8 @@ UNICAST, BLACKHOLE, UNREACHABLE = 1, 6, 7
 STATIC = 4
 """Routing protocol number: an administrator's route (the kernel's own are 2, router advertisements' 9)."""
 
-_NEWROUTE, _DELROUTE, _GETROUTE = 24, 25, 26
+NEW = _NEWROUTE = 24
+_DELROUTE, _GETROUTE = 25, 26
 _DST, _OIF, _GATEWAY, _PRIORITY, _PREFSRC, _TABLE = 1, 4, 5, 6, 7, 15
 _HEADER = struct.Struct("=BBBBBBBBI")
 _ONLINK = 4

@@ -10,7 +10,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from enid.netlink.message import CREATE, EXCL, address, attributes, message, to_u32, u32
 from enid.netlink.routes import MAIN
 
-_NEWRULE, _DELRULE, _GETRULE = 32, 33, 34
+NEW = _NEWRULE = 32
+_DELRULE, _GETRULE = 33, 34
 _DST, _SRC, _PRIORITY, _FWMARK, _SUPPRESS, _TABLE, _FWMASK = 1, 2, 6, 10, 14, 15, 16
 _HEADER = struct.Struct("=BBBBBBBBI")
 _TO_TABLE = 1

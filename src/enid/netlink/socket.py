@@ -61,6 +61,11 @@ class NetlinkSocket:
     def fileno(self) -> int:
         return self._socket.fileno()
 
+    @property
+    def port(self) -> int:
+        """By what the kernel tells this socket from others of its namespace."""
+        return int(self._socket.getsockname()[0])
+
     def close(self) -> None:
         self._socket.close()
 

@@ -27,3 +27,13 @@ def read(namespace: int, names: Iterable[str]) -> dict[str, str]:
         return {name: (Path("/proc/sys") / name).read_text().strip() for name in names}
 
     return run_in(namespace, inside)
+
+
+def differ(namespace: int, settings: Mapping[str, int | str]) -> bool:
+    """Whether one of ``net/…`` settings that this kernel has is another than given."""
+
+    def inside() -> bool:
+        paths = {Path("/proc/sys") / name: str(value) for name, value in settings.items()}
+        return any(path.read_text().strip() != value for path, value in paths.items() if path.exists())
+
+    return run_in(namespace, inside)

@@ -17,6 +17,7 @@ import structlog
 
 from enid.fabric.linux import LinuxFabric
 from enid.guest.sandboxes import Sandboxes
+from enid.reconcile.drift import Drift
 from enid.reconcile.handover import Handover
 from enid.reconcile.metrics import Metrics, Report
 from enid.reconcile.reconciler import Reconciler
@@ -59,6 +60,7 @@ class Agent:
         )
         self._handover = Handover(settings.services_socket, services_uid, self._fabric.routers)
         self._report = Report(self._metrics, settings.agent_metrics, self._reconciler.holdings, self._fabric.loads)
+        self._drift = Drift(self._reconciler)
         self._stopping = False
 
     def run(self, ready: Callable[[], None] = lambda: None) -> None:
@@ -74,20 +76,25 @@ class Agent:
         selector.register(self._guests.fileno(), selectors.EVENT_READ)
         selector.register(self._handover.fileno(), selectors.EVENT_READ)
         signal.signal(signal.SIGTERM, self._stop)
-        pruned = tidied = time.monotonic()
+        pruned = tidied = retried = looked = time.monotonic()
         busy = untidy = True
         while not self._stopping:
-            patience = 0 if busy else QUIET if untidy else TICK
+            touched = self._fabric.listen()  # nobody is woken for that: root of a guest could wake us all the time
+            patience = 0 if busy else QUIET if untidy or touched else self._drift.patience(TICK)
             quiet = not self._sleep(selector, patience) and patience > 0
             _drain(listener)
             busy = self._reconciler.look()
             self._handover.look(self._fabric.changed_routers)
             untidy = untidy or busy
-            if quiet and not busy:
+            if quiet and not busy and time.monotonic() - retried > QUIET:
                 self._reconciler.retry()
+                retried = time.monotonic()
             if untidy and ((quiet and not busy) or time.monotonic() - tidied > TIDY_WITHIN):
                 untidy = self._fabric.tidy()
                 tidied = time.monotonic()
+            if (quiet and not busy) or (touched and time.monotonic() - looked > TIDY_WITHIN):
+                self._drift.work()
+                looked = time.monotonic()
             if time.monotonic() - pruned > PRUNE_EVERY:
                 self._reconciler.prune()
                 pruned = time.monotonic()

@@ -13,13 +13,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import structlog
 from sqlalchemy import Connection
 
 from enid import clock
-from enid.fabric.interface import Fabric
+from enid.fabric.interface import Fabric, Look
 from enid.guest.interface import Event, Guests
 from enid.reconcile import rows
 from enid.reconcile.lifecycle import Action, decide
@@ -156,6 +157,34 @@ class Reconciler:
         if self._again:
             keys, self._again = self._again, set()
             self.step(keys)
+
+    def repair_drifted(self) -> None:
+        """Undo what others did to the fabric, as far as it has been told."""
+        for place in self._fabric.drifted():
+            self._repair(place)
+
+    def sweep(self) -> list[Callable[[], None]]:
+        """The looks it takes to see everything there is, fabric and guests; each repairs what it finds amiss."""
+        places = [partial(self._look_at, look) for look in self._fabric.sweep()]
+        return [*places, *(partial(self._refresh, instance_id) for instance_id in self._live)]
+
+    def _look_at(self, look: Look) -> None:
+        if (place := look()) is not None:
+            self._repair(place)
+
+    def _repair(self, place: str) -> None:
+        done = self._fabric.repair(place)
+        log.warning("drifted, repaired", place=place, replugged=len(done.replugged), failed=len(done.failures))
+        for key in done.failures:
+            self._remember(key, None)
+        self._note_failures(done.failures)
+        ports = [port for key in done.replugged if isinstance(port := self._applied.get(key), Port)]
+        for instance_id in {port.instance_id for port in ports}:
+            self._refresh(instance_id)
+
+    def _refresh(self, instance_id: str) -> None:
+        if instance_id in self._live:
+            self._guests.refresh(instance_id, list(self._ports[instance_id].values()))
 
     def prune(self) -> None:
         """Say what is done of the journal, which forgets it, and forget what ended an hour ago."""

@@ -9,16 +9,19 @@ import select
 import signal
 import socket
 import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import structlog
 
 from enid.settings import PROCESSES, Settings
 from enid.supervisor.bootstrap import clear_run_dir, prepare
 from enid.supervisor.control import command, environment, running
 from enid.supervisor.privileges import adopt_orphans
 from enid.supervisor.rootless import RootlessError, enter
+
+log = structlog.get_logger()
 
 READY_TIMEOUT = 120.0
 RESTART_PAUSE = 0.2
@@ -140,7 +143,7 @@ class Supervisor:
 
     def _start_again(self, child: Child, code: int) -> None:
         child.process.returncode = code
-        print(f"enid: the {child.role} ended with {code}; starting it again", file=sys.stderr)
+        log.warning("ended, starting it again", process=child.role, code=code)
         lived = time.monotonic() - child.started
         time.sleep(child.pause)
         again = self._spawn(child.role, restarts=child.restarts + 1)

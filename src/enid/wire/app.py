@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect
@@ -18,13 +19,14 @@ from enid.ec2.errors import AwsError
 from enid.ec2.registry import OPERATIONS, Operation
 from enid.settings import Settings
 from enid.store.database import Database
+from enid.wire.admission import Admission
 from enid.wire.dispatch import Answer, Dispatcher, refuse
 from enid.wire.housekeeping import housekeeping
 from enid.wire.metrics import CONTENT_TYPE, Metrics
 from enid.wire.request import BODY_LIMIT, Request
 from enid.wire.settling import Settling
 
-_THREADS = 24  # below the store's 30 connections, so that no thread waits for one
+_THREADS, _CHORES = 24, 4  # below the store's 30 connections, so that no thread waits for one
 
 
 def create_app(
@@ -41,7 +43,9 @@ def create_app(
     """
     dispatcher = Dispatcher(settings, database, _catalogue() if operations is None else operations, strict=strict)
     threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="call")
-    settling = Settling(database, settings.api_sockets, threads)
+    admission = Admission(threads, settings.calls_at_once)
+    chores = ThreadPoolExecutor(_CHORES, thread_name_prefix="chore")  # these do not stand behind calls
+    settling = Settling(database, settings.api_sockets, chores)
     metrics = Metrics(settings, database)
 
     async def call(http: HttpRequest) -> Response:
@@ -57,26 +61,27 @@ def create_app(
 
     async def answered(request: Request) -> Answer:
         news = settling.next_news
-        answer = await asyncio.get_running_loop().run_in_executor(threads, dispatcher.answer, request)
+        answer = await admission.answer(partial(dispatcher.answer, request))
         if answer.settling:
             begun = time.perf_counter()
             metrics.settled(await settling.wait(answer.settling, news, settings.patience), begun)
         return answer
 
     async def show_metrics(_http: HttpRequest) -> Response:
-        page = await asyncio.get_running_loop().run_in_executor(threads, metrics.page)
+        page = await asyncio.get_running_loop().run_in_executor(chores, metrics.page)
         return Response(page, headers={"content-type": CONTENT_TYPE})
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         settling.open()
-        chores = asyncio.create_task(housekeeping(database, threads))
+        house = asyncio.create_task(housekeeping(database, chores))
         try:
             yield
         finally:
-            chores.cancel()
+            house.cancel()
             settling.close()
             threads.shutdown()
+            chores.shutdown()
 
     routes = [Route("/", call, methods=["GET", "POST"])]
     if settings.metrics:

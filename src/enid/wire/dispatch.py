@@ -29,6 +29,7 @@ from enid.wire.errors import envelope
 from enid.wire.idempotency import run_once
 from enid.wire.keys import AccessKey, AccessKeys
 from enid.wire.request import Request
+from enid.wire.throttle import Buckets
 
 log = structlog.get_logger()
 
@@ -79,6 +80,7 @@ class Dispatcher:
         self._operations = operations
         self._keys = AccessKeys(database)
         staleness = settings.simulate.staleness
+        self._throttle = Buckets(settings.throttle)
         self._read = StaleReads(database, staleness).read if staleness else database.read
         self._services = {
             "ec2": model.Service("ec2", model.EC2_VERSION, strict=strict),
@@ -126,6 +128,7 @@ class Dispatcher:
     ) -> tuple[str, frozenset[str]]:
         text = request.parameters
         operation = self._operation(service, text.get("Action", ""))
+        self._throttle.take(key.account_id, operation.reads)
         _check_version(service, text.get("Version", ""))
         spoken = service.operation(operation.name)
         params = spoken.decode({name: value for name, value in text.items() if not _is_common(name)})

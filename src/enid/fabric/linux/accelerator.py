@@ -37,7 +37,7 @@ _ON, _OFF = (number.to_bytes(4, "little") for number in (1, 0))
 _LOOPBACK = 1
 _CONNTRACK = "net/netfilter/nf_conntrack_"
 _TIMEOUTS = tuple(f"{_CONNTRACK}{name}" for name in ("tcp_timeout_established", "udp_timeout_stream", "udp_timeout"))
-_LENIENT = {f"{_CONNTRACK}tcp_be_liberal": 1, f"{_CONNTRACK}tcp_ignore_invalid_rst": 1}
+LENIENT = {f"{_CONNTRACK}tcp_be_liberal": 1, f"{_CONNTRACK}tcp_ignore_invalid_rst": 1}
 """Conntrack sees a connection's begin and end and little in between: it cannot tell any more which sequence numbers are
 within the window, and must not drop a FIN or RST because of that."""
 
@@ -132,7 +132,7 @@ class BpfAccelerator(Accelerator):
         with NetfilterSocket(namespace) as netfilter:
             conntrack.flows(netfilter)  # whoever asks loads it, where it is a module
         layout, functions = _kernel()
-        sysctl.write(namespace, _LENIENT)
+        sysctl.write(namespace, LENIENT)
         descriptors = {name: made.descriptor for name, made in self._maps.items()}
         code = shortcut.program(layout, _timeouts(namespace), mtu).assemble(descriptors, functions)
         self._program = syscall.Program(code, _NAME)

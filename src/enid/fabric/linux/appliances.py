@@ -14,6 +14,7 @@ import structlog
 
 from enid.fabric.interface import Place
 from enid.fabric.linux.nat_gateway import NatGateway
+from enid.fabric.linux.node import Aspect, Node
 from enid.topology.records import Appliance, Port, Record, RecordKey
 
 log = structlog.get_logger()
@@ -52,14 +53,26 @@ class Appliances:
                 self._made[port.instance_id] = _KINDS[port.appliance](self._pins / port.instance_id, self._counts)
                 self._of_vpc[port.vpc_id].add(port.instance_id)
 
-    def become(self, records: Iterable[Record | None], unplugged: Collection[RecordKey]) -> dict[RecordKey, str]:
-        """After their ports are plugged, but for some. Answers the keys that failed, each with the reason."""
+    def nodes(self) -> list[Node]:
+        """Their namespaces."""
+        return [made.node for made in self._made.values()]
+
+    def become(
+        self,
+        records: Iterable[Record | None],
+        unplugged: Collection[RecordKey],
+        touched: Collection[Aspect] = (),
+    ) -> dict[RecordKey, str]:
+        """After their ports are plugged, but for some. Answers the keys that failed, each with the reason.
+
+        :param touched: what others may have changed in them.
+        """
         failures: dict[RecordKey, str] = {}
         for port in self.ports(records):
             if port.key in unplugged:
                 continue
             try:
-                self._made[port.instance_id].become(port)
+                self._made[port.instance_id].become(port, touched)
             except OSError as error:
                 log.error("appliance in doubt", id=port.instance_id, reason=str(error))
                 failures[port.key] = str(error)

@@ -44,6 +44,13 @@ class Cells(Generic[K, V]):
         for key in keys:
             self.held.pop(key, None)
 
+    def found(self, there: dict[K, V]) -> None:
+        """The kernel holds this, whatever was written last: that is wanted again, and nothing else."""
+        last, self.held = self.held, there
+        wanted: dict[K, V | None] = {key: value for key, value in last.items() if there.get(key) != value}
+        wanted.update((key, None) for key in there.keys() - last.keys())
+        self._wanted = wanted | self._wanted
+
     def take(self, everything: bool = False) -> Difference[K, V]:
         """The work; from here on it counts as done. ``everything``: what was not announced is unwanted."""
         wanted, self._wanted = self._wanted, {}

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import structlog
 
-from enid.fabric.interface import Failures, GuestPlace, Load, Place
+from enid.fabric.interface import Failures, GuestPlace, Load, Look, Place, Repair
 from enid.fabric.linux import names, wires
-from enid.fabric.linux.accelerator import Accelerator, BpfAccelerator, Unavailable
+from enid.fabric.linux.accelerator import LENIENT, Accelerator, BpfAccelerator, Unavailable
 from enid.fabric.linux.appliances import Appliances
 from enid.fabric.linux.internet import Internet, host_device, leave_host
-from enid.fabric.linux.node import Node
+from enid.fabric.linux.lookout import Lookout
+from enid.fabric.linux.node import COMPARABLE, Aspect, Node
 from enid.fabric.linux.peerings import Peers, is_wire
 from enid.fabric.linux.plugs import PORT_MTU
 from enid.fabric.linux.router import Router, RouterError
@@ -49,6 +51,7 @@ class LinuxFabric:
         """What the kernel was asked so far: messages, batches, transactions, namespaces; processes is always 0."""
         self.changed_routers: set[str] = set()
         """VPCs whose router came, went or was taken over; for whoever serves in them to look at and clear."""
+        self._lookout = Lookout()
         self._reset()
 
     def _reset(self) -> None:
@@ -60,6 +63,8 @@ class LinuxFabric:
         self._internet: Internet | None = None
         self._broken: set[str] = set()
         self._peers = Peers(self._routers, self._world, self._of_vpc, self._apply_vpc)
+        self._touched: dict[str, set[Aspect]] = {}
+        """By place, what others may have changed there."""
 
     # The interface
 
@@ -148,12 +153,45 @@ class LinuxFabric:
 
     def destroy(self) -> None:
         self.close()
+        self._lookout.close()
         if self._pins.exists():
             for pin in self._pins.iterdir():
                 namespaces.unpin(pin)
             namespaces.discard(self._pins)
         if self._may_touch_host():
             leave_host(self._host_device)
+
+    def listen(self) -> bool:
+        return self._lookout.listen()
+
+    def drifted(self) -> Collection[str]:
+        self._lookout.follow(self._nodes().values())
+        self._lookout.listen()
+        for node, aspects in self._lookout.touched().items():
+            if any(map(node.differs, aspects)):
+                self._touched[node.path.name] = aspects
+        return {*self._touched, *self._broken}
+
+    def sweep(self) -> Sequence[Look]:
+        return [partial(self._look, place, aspect) for place in self._nodes() for aspect in COMPARABLE]
+
+    def _look(self, place: str, aspect: Aspect) -> str | None:
+        node = self._nodes().get(place)
+        return place if node is not None and node.differs(aspect) else None
+
+    def repair(self, place: str) -> Repair:
+        touched = self._touched.pop(place, set())
+        try:
+            if place in self._broken:
+                return self._rebuild(place)
+            if place in self._routers:
+                return self._repair_vpc(place, touched)
+            if (node := self._nodes().get(place)) is not None:
+                self._repair_outside(node, touched)
+        except (RouterError, OSError) as error:
+            log.error("not repaired", place=place, reason=str(error))
+            self._broken |= {place} & self._routers.keys()
+        return Repair({})
 
     def routers(self) -> dict[str, int]:
         """Each VPC's router namespace: a descriptor that stays the fabric's."""
@@ -340,11 +378,69 @@ class LinuxFabric:
         """A router's accelerator; one that does nothing, where the kernel refused one before."""
         if self._accelerates:
             try:
-                return BpfAccelerator(node.namespace, names.router_mac(node.path.name), PORT_MTU, self.counts)
+                made = BpfAccelerator(node.namespace, names.router_mac(node.path.name), PORT_MTU, self.counts)
+                node.settings.update(LENIENT)
+                return made
             except Unavailable as problem:
                 self._accelerates = False
                 log.info("no accelerator: every packet goes the ordinary way", reason=str(problem))
         return Accelerator()
+
+    # Drift
+
+    def _nodes(self) -> dict[str, Node]:
+        """All namespaces of ours, by the names of their pins."""
+        found = [router.node for router in self._routers.values()] + self._appliances.nodes()
+        found += [place.node for place in self._sites.values()]
+        found += [self._internet.node] if self._internet is not None else []
+        return {node.path.name: node for node in found}
+
+    def _repair_vpc(self, vpc_id: str, touched: set[Aspect], wire_lost: bool = False) -> Repair:
+        """:param wire_lost: at its other end."""
+        router, internet = self._routers[vpc_id], self._start()
+        gone = router.node.look_again()
+        if wires_lost := wire_lost or any(not names.is_port_link(name) for name in gone):
+            usable = self._wire(router, router.vpc)
+        lost, failures = router.repair(gone, touched, usable if wires_lost else None)
+        failures = self._furnish(router, lost, self._usable(router, router.vpc), failures)
+        for key in self._of_vpc[vpc_id] if wires_lost else ():
+            self._advertise(internet, None, self._world[key])
+        self._withdrawn([port for port in lost if port.key in failures])
+        return Repair(failures, frozenset(port.key for port in lost if port.key not in failures))
+
+    def _withdrawn(self, ports: Iterable[Port]) -> None:
+        """The routers have withdrawn them; so does everything else."""
+        changes = [Change(port, None) for port in ports]
+        internet = self._start()
+        for change in changes:
+            self._retract(internet, change.old)
+        self._forget(dict.fromkeys((change.key for change in changes), ""))
+        self._peers.rejoin()
+        self._peers.visit(changes)
+        self._settle_outside(internet)
+
+    def _rebuild(self, vpc_id: str) -> Repair:
+        """A router in doubt: from its records. All guests may have lost something."""
+        failures = self._renew(vpc_id)
+        ports = [port for key in self._of_vpc[vpc_id] if isinstance(port := self._world[key], Port)]
+        if vpc_id in self._broken:
+            return Repair({})
+        self._withdrawn([port for port in ports if port.key in failures])
+        return Repair(failures, frozenset(port.key for port in ports if port.key not in failures))
+
+    def _repair_outside(self, node: Node, touched: set[Aspect]) -> None:
+        """The internet, a site or an appliance. What hangs on a VPC's wire is made with the VPC."""
+        internet, gone = self._start(), node.look_again()
+        if node is internet.node and (names.HOST_LINK in gone or Aspect.TABLES in touched) and self._may_touch_host():
+            internet.join_host(self._host_device, self._settings.public_pool)
+        for place in self._sites.values():
+            if names.site_link(place.site.id) in gone or (place.node is node and names.INTERNET in gone):
+                self._join_site(place)
+        for vpc_id in [id_ for id_ in self._routers if names.vpc_link(id_) in gone]:
+            self._repair_vpc(vpc_id, set(), wire_lost=True)
+        ports = [port for port in self._appliances.ports(self._world.values()) if port.instance_id == node.path.name]
+        self._appliances.become(ports, (), touched)
+        self._settle_outside(internet)
 
     # Wires
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import structlog
 
 from enid.fabric.linux import names
-from enid.fabric.linux.node import ROUTER_SETTINGS, Node, key_of
+from enid.fabric.linux.node import ROUTER_SETTINGS, Node, Shape, key_of
 from enid.fabric.linux.routing import host
 from enid.netlink import addresses, links, neighbours, nftables, routes
 from enid.netlink import expressions as nft
@@ -23,7 +23,6 @@ from enid.netlink.nftables import ACCEPT, FORWARD, PREROUTING, ifname
 from enid.netlink.routes import BLACKHOLE, MAIN, Network, Route
 from enid.netlink.socket import RouteSocket
 
-_HOST_LINK = "host"
 _HOST_MTU = 1500
 _TABLE = names.TABLE
 _PREFIX = "enid-"
@@ -63,8 +62,8 @@ class Internet:
     def protect_host(self) -> None:
         """Through the host's link only answers go out to the host. Other traffic is not tracked here: it is not ours to
         judge, and tracking costs."""
-        to_host = nft.oifname() + nft.equal(ifname(_HOST_LINK))
-        from_host = nft.iifname() + nft.equal(ifname(_HOST_LINK))
+        to_host = nft.oifname() + nft.equal(ifname(names.HOST_LINK))
+        from_host = nft.iifname() + nft.equal(ifname(names.HOST_LINK))
         address = nft.version(4) + nft.destination(4) + nft.equal(names.HOST_ADDRESS.packed)
         self.node.netfilter.commit(
             [
@@ -102,7 +101,8 @@ class Internet:
             self._add_host_route(
                 outside, Route(network, device=index, gateway=gateway, source=names.HOST_ADDRESS, onlink=True)
             )
-        inside = self.node.links[_HOST_LINK]
+        inside = self.node.links[names.HOST_LINK]
+        self.node.shapes[names.HOST_LINK] = Shape(names.mac(device, "upper"), _HOST_MTU)
         self.node.neighbours.announce([((inside, names.HOST_ADDRESS), names.mac(device, "lower"))])
         back = Route(host(names.HOST_ADDRESS), device=inside)
         self.node.routes.announce([(key_of(back), back)])
@@ -113,26 +113,26 @@ class Internet:
             (body,) = outside.request(links.get_link(name=device))
         except OSError:
             return False
-        return links.parse_link(body).peer == self.node.links.get(_HOST_LINK)
+        return links.parse_link(body).peer == self.node.links.get(names.HOST_LINK)
 
     def _make_host_link(self, outside: RouteSocket, device: str) -> None:
-        self.node.delete_links([_HOST_LINK])
+        self.node.delete_links([names.HOST_LINK])
         outside.batch([links.delete_link(name=device)])
         outside.request(
             links.new_veth(
                 device,
                 mac=names.mac(device, "lower"),
                 mtu=_HOST_MTU,
-                peer_name=_HOST_LINK,
+                peer_name=names.HOST_LINK,
                 peer_mac=names.mac(device, "upper"),
                 peer_mtu=_HOST_MTU,
                 peer_namespace=self.node.namespace,
             )
         )
-        (body,) = self.node.route.request(links.get_link(name=_HOST_LINK))
-        self.node.links[_HOST_LINK] = links.parse_link(body).index
+        (body,) = self.node.route.request(links.get_link(name=names.HOST_LINK))
+        self.node.links[names.HOST_LINK] = links.parse_link(body).index
         outside.request(links.set_link(name=device, up=True))
-        self.node.route.request(links.set_link(name=_HOST_LINK, up=True))
+        self.node.route.request(links.set_link(name=names.HOST_LINK, up=True))
 
     def _add_host_route(self, outside: RouteSocket, wanted: Route) -> None:
         taken = [

@@ -11,6 +11,8 @@ TABLE = "enid00000000"
 """The nftables table; in a VPC's router its successors count on, see :mod:`gates`."""
 INTERNET = "internet"
 """The namespace where all internet gateways meet, and every other namespace's link to it."""
+HOST_LINK = "host"
+"""The internet's link to the host."""
 HOST_ADDRESS = IPv4Address("169.254.100.1")
 """What the host is on enid's internet."""
 UPPER: dict[int, IPv4Address | IPv6Address] = {4: IPv4Address("100.64.0.1"), 6: IPv6Address("fe80::1")}

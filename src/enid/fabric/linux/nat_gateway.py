@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network, ip_interface
 from pathlib import Path
 
 from enid.fabric.linux import names
 from enid.fabric.linux.gates import tables
 from enid.fabric.linux.names import TABLE
-from enid.fabric.linux.node import ROUTER_SETTINGS, Node, key_of
+from enid.fabric.linux.node import ROUTER_SETTINGS, Aspect, Node, Shape, key_of
+from enid.fabric.linux.plugs import PORT_MTU
 from enid.netlink import conntrack, links, nftables
 from enid.netlink import expressions as nft
 from enid.netlink.nftables import ACCEPT, FORWARD, INPUT, IPV4, MARK, POSTROUTING, Key, Set
@@ -45,15 +46,19 @@ class NatGateway:
     def __init__(self, path: Path, counts: Counter[str]) -> None:
         self.node = Node(path, counts, _SETTINGS)
 
-    def become(self, port: Port) -> None:
+    def become(self, port: Port, touched: Collection[Aspect] = ()) -> None:
         """Do as the record says; the port's link is there. Flows go on, but for those of addresses that go.
+
+        :param touched: what others may have changed.
 
         :raises OSError: nothing is known about the outcome; it may be called again.
         """
         own = tuple(address for address in port.addresses if isinstance(address, IPv4Address))
-        self._translate(own)
+        self._translate(own, anew=Aspect.TABLES in touched)
         (body,) = self.node.route.request(links.get_link(name=port.device))
         device, gateway = links.parse_link(body).index, port.subnet.gateways[0]
+        self.node.links[port.device] = device
+        self.node.shapes[port.device] = Shape(port.mac.lower(), PORT_MTU)
         former = {interface.ip for interface in self.node.addresses.held}
         self.node.neighbours.announce([((device, gateway), names.mac(names.vpc_pin(port.vpc_id)))])
         default = Route(_EVERYWHERE, device=device, gateway=gateway, onlink=True)
@@ -62,12 +67,17 @@ class NatGateway:
         self.node.settle(everything=True)
         conntrack.forget(self.node.netfilter, (), former - set(own))
 
-    def _translate(self, addresses: Sequence[IPv4Address]) -> None:
+    def _translate(self, addresses: Sequence[IPv4Address], anew: bool) -> None:
         """The table is known by its contents: what is right stays, and another one is there before the old one goes. A
-        flow that began between the two would stay untranslated."""
+        flow that began between the two would stay untranslated. So the same contents have two names."""
         netfilter, wanted = self.node.netfilter, rules(addresses)
-        name, there = names.table(zlib.crc32(b"".join(wanted))), tables(netfilter)
-        if name not in there:
+        number, there = zlib.crc32(b"".join(wanted)), tables(netfilter)
+        one, other = names.table(number), names.table(number ^ 1)
+        name = one if one in there or other not in there else other
+        if anew and name in there:
+            name = other if name == one else one
+            netfilter.commit([nftables.delete_table(name)] if name in there else [])
+        if anew or name not in there:
             netfilter.commit([nftables.in_table(message, name) for message in wanted])
         if old := [table for table in there if table != name]:
             netfilter.commit([nftables.delete_table(table) for table in old])

@@ -5,15 +5,19 @@ from __future__ import annotations
 import errno
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum, auto
 from ipaddress import IPv4Address, IPv6Address, IPv6Interface
 from pathlib import Path
 
 from enid.fabric.linux.cells import Cells
 from enid.netlink import addresses, links, namespaces, neighbours, routes, rules, sysctl
 from enid.netlink.addresses import Interface
+from enid.netlink.links import Link
 from enid.netlink.netfilter import NetfilterSocket
+from enid.netlink.notifications import Notifications
 from enid.netlink.routes import STATIC, Network, Route
 from enid.netlink.rules import Rule
 from enid.netlink.socket import RouteSocket
@@ -23,10 +27,11 @@ _GONE = {-errno.ESRCH, -errno.ENOENT, -errno.ENODEV, -errno.EADDRNOTAVAIL, -errn
 """What a delete, or an add that repeats itself, may answer."""
 _FIRST_INDEX = 1 << 16
 """Indexes from here on are ours to choose; the kernel chooses from 1 on."""
-_LOOPBACK = 1
-_GATEWAY = IPv6Interface("fe80::1/128")
+LOOPBACK = 1
+GATEWAY = IPv6Interface("fe80::1/128")
 _GATEWAY_FLAGS = addresses.NODAD | addresses.NOPREFIXROUTE
-_OUR_RULES = range(1, 32766)
+OUR_RULES = range(1, 32766)
+"""Their priorities."""
 
 ROUTER_SETTINGS: Mapping[str, int] = {
     "net/ipv4/ip_forward": 1,
@@ -64,9 +69,44 @@ END_SETTINGS: Mapping[str, int] = {
 RouteKey = tuple[int, Network, int]
 
 
+class Aspect(Enum):
+    """Of a namespace, each to be compared by itself."""
+
+    PIN = auto()
+    SETTINGS = auto()
+    LINKS = auto()
+    ADDRESSES = auto()
+    ROUTES = auto()
+    RULES = auto()
+    NEIGHBOURS = auto()
+    TABLES = auto()
+    """Of nftables; compared by nobody: whoever owns them writes them anew."""
+    PROGRAMS = auto()
+    """At links; the same."""
+
+
+COMPARABLE = tuple(aspect for aspect in Aspect if aspect not in (Aspect.TABLES, Aspect.PROGRAMS))
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a link of ours is like, and it is up."""
+
+    mac: str
+    mtu: int
+
+    def fits(self, link: Link) -> bool:
+        return link.up and link.mac == self.mac and link.mtu == self.mtu
+
+
 def key_of(route: Route) -> RouteKey:
     """What the kernel tells routes apart by: table, destination, metric."""
     return route.table, route.destination, route.metric
+
+
+def is_ours(route: Route) -> bool:
+    """Not the kernel's own, and not made by a stranger."""
+    return route.protocol == STATIC
 
 
 class Node:
@@ -80,6 +120,8 @@ class Node:
             counts["namespaces"] += 1
         self.route = RouteSocket(self.namespace, counts)
         self.netfilter = NetfilterSocket(self.namespace, counts)
+        self.notifications = Notifications(self.namespace, (self.route.port, self.netfilter.port))
+        self.settings = dict(settings)
         self.routes: Cells[RouteKey, Route] = Cells()
         self.rules: Cells[Rule, bool] = Cells()
         self.addresses: Cells[Interface, bool] = Cells()
@@ -89,38 +131,115 @@ class Node:
         self.neighbours: Cells[tuple[int, IPv4Address | IPv6Address], str] = Cells()
         self.links: dict[str, int] = {}
         """Name → index of every link but ``lo``."""
+        self.shapes: dict[str, Shape] = {}
+        """By name, of the links that are ours to keep in shape."""
+        self.leaving: Collection[str] = ()
+        """Names of links that are to be deleted, and may go by themselves."""
         self._next_index = _FIRST_INDEX
         sysctl.write(self.namespace, settings)
-        self.route.batch([links.set_link(index=_LOOPBACK, up=True)])
+        self.route.batch([links.set_link(index=LOOPBACK, up=True)])
         if found is not None:
             self._read()
 
+    # What is there
+
     def _read(self) -> None:
-        """What is there already."""
-        for body in self.route.dump(links.get_links()):
-            link = links.parse_link(body)
-            if link.index != _LOOPBACK:
-                self.links[link.name] = link.index
+        """Take over what is there already."""
+        self.links = {name: link.index for name, link in self._links_there().items()}
         self._next_index = max([_FIRST_INDEX, *(index + 1 for index in self.links.values())])
-        for body in self.route.dump(addresses.get_addresses()):
-            address = addresses.parse_address(body)
-            if address.device == _LOOPBACK and not address.interface.ip.is_loopback:
-                self.addresses.held[address.interface] = True
-            elif address.interface.ip == _GATEWAY.ip:
-                self.gateways.held[address.device] = True
-        for version in (4, 6):
-            for body in self.route.dump(routes.get_routes(version)):
-                route = routes.parse_route(body)
-                if route is not None and route.protocol == STATIC:
-                    self.routes.held[key_of(route)] = route
-            for body in self.route.dump(rules.get_rules(version)):
-                rule = rules.parse_rule(body)
-                if rule.priority in _OUR_RULES:
-                    self.rules.held[rule] = True
-            for body in self.route.dump(neighbours.get_neighbours(version)):
-                entry = neighbours.parse_neighbour(body)
-                if entry is not None:
-                    self.neighbours.held[entry[0], entry[1]] = entry[2]
+        self.addresses.held, self.gateways.held = self._addresses_there()
+        self.routes.held = self._routes_there()
+        self.rules.held = self._rules_there()
+        self.neighbours.held = self._neighbours_there()
+
+    def _links_there(self) -> dict[str, Link]:
+        found = map(links.parse_link, self.route.dump(links.get_links()))
+        return {link.name: link for link in found if link.index != LOOPBACK}
+
+    def _addresses_there(self) -> tuple[dict[Interface, bool], dict[int, bool]]:
+        """Those of ``lo``, and the links that have the gateway's."""
+        found = list(map(addresses.parse_address, self.route.dump(addresses.get_addresses())))
+        own = [each.interface for each in found if each.device == LOOPBACK and not each.interface.ip.is_loopback]
+        return dict.fromkeys(own, True), {each.device: True for each in found if each.interface.ip == GATEWAY.ip}
+
+    def _routes_there(self) -> dict[RouteKey, Route]:
+        bodies = (body for version in (4, 6) for body in self.route.dump(routes.get_routes(version)))
+        return {key_of(route): route for route in map(routes.parse_route, bodies) if route and is_ours(route)}
+
+    def _rules_there(self) -> dict[Rule, bool]:
+        bodies = (body for version in (4, 6) for body in self.route.dump(rules.get_rules(version)))
+        return {rule: True for rule in map(rules.parse_rule, bodies) if rule.priority in OUR_RULES}
+
+    def _neighbours_there(self) -> dict[tuple[int, IPv4Address | IPv6Address], str]:
+        bodies = (body for version in (4, 6) for body in self.route.dump(neighbours.get_neighbours(version)))
+        return {(entry[0], entry[1]): entry[2] for entry in map(neighbours.parse_neighbour, bodies) if entry}
+
+    # Drift
+
+    def differs(self, aspect: Aspect) -> bool:
+        """Whether the kernel has something else than what was written last. One aspect at a time, since the answer
+        takes as long as there is much of it."""
+        self._bury()
+        if aspect is Aspect.PIN:
+            return not namespaces.is_pinned(self.namespace, self.path)
+        if aspect is Aspect.SETTINGS:
+            return sysctl.differ(self.namespace, self.settings)
+        if aspect is Aspect.LINKS:
+            return bool(self._crooked(self._links_there()))
+        if aspect is Aspect.ADDRESSES:
+            return self._addresses_there() != (self.addresses.held, self.gateways.held)
+        if aspect is Aspect.ROUTES:
+            return self._routes_there() != self.routes.held
+        if aspect is Aspect.RULES:
+            return self._rules_there() != self.rules.held
+        if aspect is Aspect.NEIGHBOURS:
+            return self._neighbours_there() != self.neighbours.held
+        return True
+
+    def look_again(self) -> set[str]:
+        """Put right what stands alone, and prepare to settle what differs; answers the names of links that are gone."""
+        if not namespaces.is_pinned(self.namespace, self.path):
+            namespaces.pin(self.namespace, self.path)
+        sysctl.write(self.namespace, self.settings)
+        self.route.batch([links.set_link(index=LOOPBACK, up=True)])
+        self._bury()
+        gone = self.straighten()
+        own, gateways = self._addresses_there()
+        self.addresses.found(own)
+        self.gateways.found(gateways)
+        self.routes.found(self._routes_there())
+        self.rules.found(self._rules_there())
+        self.neighbours.found(self._neighbours_there())
+        return gone
+
+    def _bury(self) -> None:
+        """Forget links that are to be deleted and went by themselves, with their guest, and all that went with them."""
+        if self.leaving:
+            there = {link.index for link in self._links_there().values()}
+            gone = [name for name in self.leaving if name in self.links and self.links[name] not in there]
+            self._forget([self.links.pop(name) for name in gone])
+
+    def straighten(self) -> set[str]:
+        """Bring links that are ours back into shape; answers the names of those that are gone."""
+        there = self._links_there()
+        by_index = {link.index: link for link in there.values()}
+        crooked = self._crooked(there)
+        gone = {name for name in crooked if self.links[name] not in by_index}
+        for name in crooked - gone:
+            index, shape = self.links[name], self.shapes.get(name)
+            if by_index[index].name != name:
+                self.route.batch([links.set_link(index=index, up=False, rename=name)])
+            mac, mtu = (shape.mac, shape.mtu) if shape is not None else ("", 0)
+            self.route.batch([links.set_link(index=index, up=True, mac=mac, mtu=mtu), links.get_link(index=index)])
+        self._forget([self.links.pop(name) for name in gone])
+        return gone
+
+    def _crooked(self, there: Mapping[str, Link]) -> set[str]:
+        """Names of links that are not there, or out of shape."""
+        found = {name for name, index in self.links.items() if name not in there or there[name].index != index}
+        shaped = ((name, shape) for name, shape in self.shapes.items() if name in self.links and name not in found)
+        found |= {name for name, shape in shaped if not shape.fits(there[name])}
+        return found.difference(self.leaving)
 
     def index(self) -> int:
         """An unused link index: choosing it here lets one batch make a link and go on with it."""
@@ -139,6 +258,10 @@ class Node:
             return
         group = 1
         self.route.batch([links.set_link(index=index, group=group) for index in doomed] + [links.delete_group(group)])
+        self._forget(doomed)
+
+    def _forget(self, doomed: Iterable[int]) -> None:
+        """What went with these links."""
         gone = set(doomed)
         self.gateways.forget(gone)
         self.neighbours.forget([key for key in self.neighbours.held if key[0] in gone])
@@ -152,13 +275,13 @@ class Node:
         wanted = near.added + near.changed
         work = [neighbours.replace_neighbour(device, address, mac) for (device, address), mac in wanted]
         devices = [device for (device, _), _ in wanted]
-        work += [addresses.add_address(_LOOPBACK, interface, flags=addresses.NODAD) for interface, _ in own.added]
-        devices += [_LOOPBACK] * len(own.added)
-        work += [addresses.add_address(device, _GATEWAY, flags=_GATEWAY_FLAGS) for device, _ in gateways.added]
+        work += [addresses.add_address(LOOPBACK, interface, flags=addresses.NODAD) for interface, _ in own.added]
+        devices += [LOOPBACK] * len(own.added)
+        work += [addresses.add_address(device, GATEWAY, flags=_GATEWAY_FLAGS) for device, _ in gateways.added]
         devices += [device for device, _ in gateways.added]
         work += [neighbours.delete_neighbour(device, address) for (device, address), _ in near.removed]
-        work += [addresses.delete_address(_LOOPBACK, interface) for interface, _ in own.removed]
-        work += [addresses.delete_address(device, _GATEWAY) for device, _ in gateways.removed]
+        work += [addresses.delete_address(LOOPBACK, interface) for interface, _ in own.removed]
+        work += [addresses.delete_address(device, GATEWAY) for device, _ in gateways.removed]
         devices += [0] * (len(work) - len(devices))
         return _failed(zip(devices, self.route.batch(work), strict=True))
 
@@ -187,6 +310,7 @@ class Node:
         """The namespace stays, pinned."""
         self.route.close()
         self.netfilter.close()
+        self.notifications.close()
         with suppress(OSError):
             os.close(self.namespace)
 

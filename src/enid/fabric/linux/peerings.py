@@ -136,6 +136,7 @@ def _tie(node: Node, vpc_id: str, other: Node, peering: Peering) -> bool:
     if made:
         wires.part(upper, name, lower, name)
         wires.make(upper, name, lower, name, PORT_MTU)
+    wires.shape(upper, name, lower, name, PORT_MTU)
     for end, near, far in ((node, vpc_id, peering.vpc_id), (other, peering.vpc_id, vpc_id)):
         mac = peering_mac(peering.id, far, near)
         end.neighbours.announce(((end.links[name], hop), mac) for hop in UPPER.values())

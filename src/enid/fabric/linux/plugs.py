@@ -6,11 +6,12 @@ import errno
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from enid.fabric.interface import GuestPlace, Place
 from enid.fabric.linux import names
 from enid.fabric.linux.accelerator import Accelerator
-from enid.fabric.linux.node import Node
+from enid.fabric.linux.node import Node, Shape
 from enid.netlink import links, neighbours
 from enid.topology.records import Port, RecordKey
 
@@ -39,6 +40,7 @@ def _make(node: Node, accelerator: Accelerator, present: Sequence[tuple[Port, Pl
     for port, place in present:
         name = names.port_link(port.attachment_id)
         index = node.links[name] = node.index()
+        node.shapes[name] = Shape(router_mac, PORT_MTU)
         work += [
             links.new_veth(
                 name,
@@ -126,4 +128,14 @@ def adoptable(node: Node, ports: Iterable[Port], guest: GuestPlace) -> set[str]:
         link = links.parse_link(body)
         if link.peer == node.links[name] and link.mac == port.mac.lower() and link.up:
             kept.add(name)
+            node.shapes[name] = Shape(names.router_mac(node.path.name), PORT_MTU)
     return kept
+
+
+def clear(ports: Iterable[Port], guest: GuestPlace) -> None:
+    """Delete what is left in the guests of ports whose router's end somebody took away."""
+    for port in ports:
+        place = guest(port.instance_id)
+        if place is not None:
+            with suppress(OSError):
+                place.route.batch([links.delete_link(name=port.device)])

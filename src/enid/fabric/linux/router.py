@@ -17,7 +17,7 @@ from enid.fabric.linux import elements, names, network_acls, plugs, routing
 from enid.fabric.linux.accelerator import Accelerator
 from enid.fabric.linux.gates import Gates
 from enid.fabric.linux.groups import Element
-from enid.fabric.linux.node import ROUTER_SETTINGS, Node, key_of
+from enid.fabric.linux.node import ROUTER_SETTINGS, Aspect, Node, key_of
 from enid.fabric.linux.tables import Tables
 from enid.netlink import conntrack
 from enid.netlink.addresses import Interface
@@ -78,6 +78,7 @@ class Router:
         self._gates = Gates(self.node.netfilter)
         self._tables = Tables(self.node, self._resolve)
         self._wires: set[str] = set()
+        self.node.leaving = self.leaving
         self.drops = self._gates.drops
 
     # A batch
@@ -107,6 +108,7 @@ class Router:
             kept = plugs.adoptable(self.node, here, self._guest) | set(wires)
             delivered = dict(self.node.routes.held)
             self.node.delete_links([name for name in self.node.links if name not in kept])
+            self.node.straighten()
             self._adopt_programs()
             failures = self._plug(changes)
             self._gates.begin()
@@ -119,6 +121,39 @@ class Router:
             return failures
         except OSError as error:
             raise RouterError(str(error)) from error
+
+    def repair(
+        self, gone: Collection[str], touched: Collection[Aspect], wires: Collection[str] | None
+    ) -> tuple[list[Port], dict[RecordKey, str]]:
+        """Undo what others did; flows go on. Answers the ports whose links had to be made anew, and those of them that
+        failed and are withdrawn.
+
+        :param gone: the names of links that were taken away; :meth:`Node.look_again` has been asked.
+        :param wires: as for :meth:`apply`, if one of them was made anew.
+        :raises RouterError: nothing is known about the outcome.
+        """
+        try:
+            lost = [port for port in self.ports.values() if names.port_link(port.attachment_id) in gone]
+            failures = self._replug(lost)
+            if wires is not None:
+                self._stage([Change(self.vpc, self.vpc)], wires)
+            failures |= self._settle()
+            if Aspect.TABLES in touched:
+                self._rewrite()
+            if Aspect.PROGRAMS in touched:
+                self._adopt_programs()
+            self._forget_flows([Change(port, None) for port in lost if port.key in failures])
+            return lost, failures
+        except OSError as error:
+            raise RouterError(str(error)) from error
+
+    def _replug(self, ports: Sequence[Port]) -> dict[RecordKey, str]:
+        plugs.clear(ports, self._guest)
+        self._stage([Change(port, None) for port in ports], self._wires)
+        changes = [Change(None, port) for port in ports]
+        failures = self._plug(changes)
+        self._stage([change for change in changes if change.key not in failures], self._wires)
+        return failures
 
     def _adopt_programs(self) -> None:
         """Ours in place of an older agent's, and nothing is short-cut before all is as it should be."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 
 from enid.fabric.linux.names import LOWER, UPPER, wire_mac
-from enid.fabric.linux.node import Node
+from enid.fabric.linux.node import Node, Shape
 from enid.netlink import links
 
 WIRE_MTU = 1500
@@ -23,8 +23,15 @@ def join(upper: Node, upper_name: str, lower: Node, lower_name: str) -> None:
     if not joined(upper, upper_name, lower, lower_name):
         part(upper, upper_name, lower, lower_name)
         make(upper, upper_name, lower, lower_name)
+    shape(upper, upper_name, lower, lower_name)
     upper.neighbours.announce(_neighbours(upper.links[upper_name], LOWER, wire_mac(upper_name, "lower")))
     lower.neighbours.announce(_neighbours(lower.links[lower_name], UPPER, wire_mac(upper_name, "upper")))
+
+
+def shape(upper: Node, upper_name: str, lower: Node, lower_name: str, mtu: int = WIRE_MTU) -> None:
+    """Both ends are to stay as :func:`make` makes them."""
+    upper.shapes[upper_name] = Shape(wire_mac(upper_name, "upper"), mtu)
+    lower.shapes[lower_name] = Shape(wire_mac(upper_name, "lower"), mtu)
 
 
 def part(upper: Node, upper_name: str, lower: Node | None, lower_name: str) -> None:
