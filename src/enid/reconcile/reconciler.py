@@ -160,7 +160,7 @@ class Reconciler:
 
     def repair_drifted(self) -> None:
         """Undo what others did to the fabric, as far as it has been told."""
-        for place in self._fabric.drifted():
+        for place in list(self._fabric.drifted()):
             self._repair(place)
 
     def sweep(self) -> list[Callable[[], None]]:
