@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, func, insert, select
 
 from enid.ec2 import (
     images,
@@ -24,7 +24,13 @@ from enid.ec2 import (
 )
 from enid.ec2.auto_public_addresses import assign_on_start
 from enid.ec2.context import Context, Params, Result
-from enid.ec2.errors import invalid_parameter_combination, invalid_parameter_value, missing_parameter, unsupported
+from enid.ec2.errors import (
+    AwsError,
+    invalid_parameter_combination,
+    invalid_parameter_value,
+    missing_parameter,
+    unsupported,
+)
 from enid.ec2.instance_attributes import check_shutdown_behavior
 from enid.ec2.instance_view import reservations
 from enid.ec2.launch_interfaces import Plug
@@ -68,7 +74,19 @@ _TAGGED = ("instance", "network-interface", "volume")
 """Volumes too, because Terraform tags them without being told to: all volumes of a launch, which are none."""
 
 
-@operation("RunInstances")
+def _check_alive(ctx: Context, result: Result) -> None:
+    """A token is of no use any more once an instance of its launch has been terminated."""
+    ids = [instance["InstanceId"] for instance in result["Instances"]]
+    alive = select(func.count()).where(instances.c.id.in_(ids), instances.c.state != "terminated")
+    if ctx.db.execute(alive).scalar_one() < len(ids):
+        raise AwsError(
+            "IdempotentInstanceTerminated",
+            "The client token you have provided is associated with a terminated instance. Please use a different "
+            "client token.",
+        )
+
+
+@operation("RunInstances", repeated=_check_alive)
 def run_instances(ctx: Context, params: Params) -> Result:
     """As many instances as ``MaxCount`` says, all or none."""
     count = _count(params)

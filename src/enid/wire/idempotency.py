@@ -33,7 +33,8 @@ _NOT_COMPARED = ("ClientToken", "DryRun")
 def run_once(operation: Operation, context: Context, params: Params) -> Result:
     """The stored answer for ``params["ClientToken"]``, or the operation's, which is then stored.
 
-    :raises AwsError: ``IdempotentParameterMismatch`` when the token came with other parameters before
+    :raises AwsError: ``IdempotentParameterMismatch`` when the token came with other parameters before; the operation's
+        own refusal to repeat its answer
     :raises Conflict: another transaction with this token has just committed
     """
     token = params["ClientToken"]
@@ -49,9 +50,11 @@ def run_once(operation: Operation, context: Context, params: Params) -> Result:
     if found is not None:
         if found.request_hash != asked:
             raise AwsError("IdempotentParameterMismatch", _MISMATCH)
+        if operation.repeated is not None:
+            operation.repeated(context, found.result)
         return dict(found.result)
     result = operation.function(context, params)
-    row = {**key, "request_hash": asked, "result": json.loads(_json(result)), "created_at": context.now}
+    row = {**key, "request_hash": asked, "result": json.loads(_json(result, sort=False)), "created_at": context.now}
     try:
         context.db.execute(insert(client_tokens), row)
     except IntegrityError as error:
@@ -67,11 +70,12 @@ def forget_old(database: Database) -> None:
 
 def _fingerprint(params: Params) -> str:
     compared = {name: value for name, value in params.items() if name not in _NOT_COMPARED}
-    return hashlib.sha256(_json(compared).encode()).hexdigest()
+    return hashlib.sha256(_json(compared, sort=True).encode()).hexdigest()
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=_plain)
+def _json(value: Any, *, sort: bool) -> str:
+    """Sorted to be compared, as it was to be answered again."""
+    return json.dumps(value, sort_keys=sort, separators=(",", ":"), default=_plain)
 
 
 def _plain(value: Any) -> str:
