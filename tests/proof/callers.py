@@ -14,6 +14,8 @@ from bench.client import Client, Refused
 
 PATIENCE = 120.0
 """Seconds until a server that was killed must answer again."""
+IDLE = 20.0
+"""Seconds after which a connection is not used again: the server closes it after 75, and a call could meet that."""
 BUSY = frozenset(("RequestLimitExceeded",))
 """What a client answers by trying again."""
 NEVER = frozenset(("InternalError", "Unavailable"))
@@ -46,10 +48,13 @@ class Caller:
     def __init__(self, ports: Sequence[int], key: tuple[str, str], draw: random.Random) -> None:
         self._clients = [Client(port, *key) for port in ports]
         self._draw = draw
+        self._used = time.monotonic()
 
     def call(self, action: str, **parameters: str | int) -> Reply:
         """Once; again only when no server took it."""
         deadline = time.monotonic() + PATIENCE
+        if time.monotonic() - self._used > IDLE:
+            self.close()
         while True:
             client, begin = self._draw.choice(self._clients), time.monotonic()
             try:
@@ -64,7 +69,8 @@ class Caller:
                 client.close()
                 return Reply(begin, math.inf)
             else:
-                return Reply(begin, time.monotonic(), body)
+                self._used = time.monotonic()
+                return Reply(begin, self._used, body)
 
     def insist(self, action: str, **parameters: str | int) -> Reply:
         """Until it is answered: for what may be repeated. It happened between the first attempt and the answer."""
