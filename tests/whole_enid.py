@@ -105,7 +105,7 @@ class Enid:
     def run(self, where: str, *argv: str) -> str:
         """Run a command inside an instance or a site; answers its output."""
         process = self.command("exec", where, "--", *argv)
-        out, err = process.communicate(timeout=DEADLINE)
+        out, err = process.communicate(timeout=3 * DEADLINE)
         assert process.returncode == 0, f"{argv} in {where}: {process.returncode}\n{out}{err}"
         return out
 

@@ -134,6 +134,33 @@ def test_nobody_gets_anothers_data(enid: Any) -> None:
     assert curl(enid, victim["InstanceId"], f"{LATEST}/meta-data/instance-id") == victim["InstanceId"]
 
 
+def test_nobody_gets_anothers_data_by_what_he_says_or_by_the_same_address_elsewhere(enid: Any) -> None:
+    """Two VPCs of the same addresses; headers that proxies set; tokens of the other; and IPv6."""
+    options = {"HttpProtocolIpv6": "enabled"}
+    pair = []
+    for _ in range(2):
+        vpc = enid.ec2.create_vpc(CidrBlock="10.0.0.0/16", AmazonProvidedIpv6CidrBlock=True)["Vpc"]["VpcId"]
+        block = enid.ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"][0]["Ipv6CidrBlockAssociationSet"][0]["Ipv6CidrBlock"]
+        six = block.replace("/56", "/64")
+        subnet = enid.ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.1.0/24", Ipv6CidrBlock=six)["Subnet"]["SubnetId"]
+        pair += enid.launch(subnet, PrivateIpAddress="10.0.1.50", Ipv6AddressCount=1, MetadataOptions=options)
+    url = f"{LATEST}/meta-data/instance-id"
+    url6 = "http://[fd00:ec2::254]/latest/meta-data/instance-id"
+    tokens = [curl(enid, each["InstanceId"], "-X", "PUT", *TTL, f"{LATEST}/api/token") for each in pair]
+    for me, other in (pair, pair[::-1]):
+        id_, theirs = me["InstanceId"], other["NetworkInterfaces"][0]["Ipv6Addresses"][0]["Ipv6Address"]
+        assert curl(enid, id_, url) == id_
+        assert curl(enid, id_, "-g", url6) == id_
+        claims = [
+            ("-H", f"{name}: 10.0.1.50, {theirs}") for name in ("X-Forwarded-For", "X-Real-IP", "Forwarded", "Via")
+        ]
+        assert curl(enid, id_, *(word for claim in claims for word in claim), url) == id_
+        foreign = tokens[pair.index(other)]
+        assert status(enid, id_, "-H", f"X-aws-ec2-metadata-token: {foreign}", url) == 401
+        enid.run(id_, "ip", "-6", "address", "add", f"{theirs}/128", "dev", "eth0", "nodad")
+        assert fails(enid, id_, "-g", "--interface", theirs, url6), "IPv6, under the other's address"
+
+
 def test_the_router_has_no_other_open_door(enid: Any) -> None:
     (one,) = enid.launch(enid.subnet())
     scan = """

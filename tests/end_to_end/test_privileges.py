@@ -19,7 +19,7 @@ from enid.fabric.linux.names import HOST_ADDRESS
 from enid.supervisor.privileges import api_uid
 from whole_enid import Enid, running_enid, until
 
-pytestmark = [pytest.mark.root, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.root, pytest.mark.timeout(300)]
 
 FLOW_LOGS_BITS = 1 << 1 | 1 << 12 | 1 << 21
 """DAC_OVERRIDE, NET_ADMIN, SYS_ADMIN."""
@@ -196,6 +196,7 @@ def test_files_and_sockets_have_the_modes_and_owners_they_should(enid: Enid, ins
         run / "services.sock": (0o600, api),
         run / "agent.prom": (0o644, 0),
         run / "api": (0o755, api),
+        run / "api/api.sock": (0o600, api),
         run / "instances": (0o700, 0),
     }
     until("the agent's numbers are there", (run / "agent.prom").exists)
@@ -254,7 +255,8 @@ print([tried[each] for each in answered if not each.getsockopt(socket.SOL_SOCKET
 """
     with socket.create_connection(("127.0.0.1", enid.settings.port)):
         pass
-    assert enid.run(instance, "/usr/bin/python3", "-c", code) == "[]\n"
+    trial = enid.command("exec", instance, "--", "/usr/bin/python3", "-c", code)
+    assert trial.communicate(timeout=60) == ("[]\n", "")
 
 
 def own_addresses() -> list[str]:

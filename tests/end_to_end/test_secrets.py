@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from whole_enid import Enid, running_enid, until
 
-pytestmark = [pytest.mark.root, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.root, pytest.mark.timeout(300)]
 
 USER_DATA = "#!/bin/sh\n# hunter2-of-the-user-data\ntrue\n"
 SHARED = "hunter2_of_the_tunnel"
@@ -35,7 +35,7 @@ def told() -> Iterator[tuple[Enid, dict[str, str]]]:
 def live(enid: Enid) -> dict[str, str]:
     secrets = {"the access key": enid.key.secret, "user data": "hunter2-of-the-user-data", "the pre-shared key": SHARED}
     secrets["user data, encoded"] = base64.b64encode(USER_DATA.encode()).decode()[:40]
-    other = json.loads(enid.command("account", "create", "222222222222", "--json").communicate(timeout=20)[0])
+    other = json.loads(enid.command("account", "create", "222222222222", "--json").communicate(timeout=60)[0])
     secrets["another account's key"] = other["secret"]
     pair = enid.ec2.create_key_pair(KeyName="pair")["KeyMaterial"]
     secrets["the key pair"] = max(pair.splitlines(), key=len)
@@ -51,10 +51,10 @@ def live(enid: Enid) -> dict[str, str]:
     fail(enid, subnet)
     for role in ("api", "services", "agent"):
         before = enid.kill(role)
-        until(f"the {role} is back", lambda role=role, before=before: enid.pid(role) != before)
-    until("calls are answered again", lambda: answers(enid))
+        until(f"the {role} is back", lambda role=role, before=before: enid.pid(role) != before, 60)
+    until("calls are answered again", lambda: answers(enid), 60)
     enid.ec2.terminate_instances(InstanceIds=[id_])
-    until("it is gone", lambda: enid.states([id_]) == ["terminated"])
+    until("it is gone", lambda: enid.states([id_]) == ["terminated"], 60)
     assert all(len(secret) > 15 for secret in secrets.values()), secrets
     return secrets
 

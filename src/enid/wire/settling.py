@@ -55,7 +55,7 @@ class Settling:
         _remove_dead(self._path.parent)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._socket.bind(str(self._path))
-        self._path.chmod(0o666)  # the agent is another user; a stranger's byte only makes us look again
+        self._path.chmod(0o600)  # the agent is root, here or in the user namespace
         asyncio.get_running_loop().add_reader(self._socket, self._hear)
 
     def close(self) -> None:
