@@ -135,6 +135,8 @@ def test_ipv6_goes_out_untranslated(online: Lab) -> None:
     sender, receiver = online.guest(A).udp(A.addresses[1]), online.guest(far).udp(address, 53)
     assert delivers(sender, receiver, address) == str(A.addresses[1])
     assert delivers(receiver, sender, A.addresses[1]) == str(address)
+    told = online.guest(A).run(f"ping -n -6 -M do -s 1453 -c1 -W2 {address}").stdout
+    assert "mtu=1500" in told.replace(" = ", "="), "nobody on the way takes an IPv6 packet apart"
 
 
 def test_the_internet_carries_1500_and_says_so(online: Lab) -> None:

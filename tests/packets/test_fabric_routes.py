@@ -152,6 +152,8 @@ def test_a_site_is_reached_through_its_vpn_whichever_comes_first(lab: Lab, order
     sender = lab.guest(A).udp(A.addresses[0], 1000)
     assert delivers(sender, at_office, "172.16.0.10") == str(A.addresses[0])
     assert delivers(at_office, lab.guest(A).udp(A.addresses[0], 1001), A.addresses[0], 1001) == "172.16.0.10"
+    told = lab.guest(A).run("ping -n -M do -s 1473 -c1 -W2 172.16.0.10").stdout
+    assert "mtu=1500" in told.replace(" = ", "="), "a VPN carries what the internet does"
     lab.remove(OFFICE)
     before = lab.dropped("no_route")
     sender.sendto(b"x", ("172.16.0.10", 53))
