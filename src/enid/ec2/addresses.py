@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, insert, select, update
 
-from enid.ec2 import filters, tags
+from enid.ec2 import filters, quotas, tags
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.describe import describe
 from enid.ec2.errors import (
@@ -30,6 +30,7 @@ from enid.store import allocation
 from enid.store.ids import new_id
 from enid.store.tables import address_transfers, attachments, network_interfaces
 from enid.store.tables import public_addresses as public
+from enid.store.tallies import ELASTIC_IPS
 
 UNMAPPED: dict[str, str | None] = {"network_interface_id": None, "private_ip": None, "association_id": None}
 """The columns of an Elastic IP that stands for no private address."""
@@ -123,9 +124,10 @@ def allocate_address(ctx: Context, params: Params) -> Result:
 
 def check_quota(ctx: Context) -> None:
     """:raises AwsError: ``AddressLimitExceeded``: the caller has as many Elastic IPs as it may."""
-    mine = and_(public.c.account_id == ctx.account_id, public.c.allocation_id.is_not(None))
-    if ctx.db.execute(select(func.count()).where(mine)).scalar_one() >= ctx.settings.quotas.addresses:
-        raise AwsError("AddressLimitExceeded", "The maximum number of addresses has been reached.")
+    most = ctx.settings.quotas.addresses
+    quotas.check_tally(
+        ctx, ELASTIC_IPS, most, "AddressLimitExceeded", "The maximum number of addresses has been reached."
+    )
 
 
 def _check_border_group(ctx: Context, params: Params) -> None:

@@ -40,7 +40,7 @@ def describe(
     resource = RESOURCES[prefix]
     table, key = resource.table, resource.id
     wanted = [check_id(prefix, id_) for id_ in dict.fromkeys(params.get(ids, ()))]
-    limit = _limit(params, sizes, ids if wanted else "")
+    limit = limit_of(params, sizes, ids if wanted else "")
     query = select(table).where(resource.visible(ctx.account_id, ctx.now))
     if condition is not None:
         query = query.where(condition)
@@ -49,22 +49,22 @@ def describe(
         query = query.where(key.in_(wanted))
     query = query.where(where(params.get("Filters", ()), catalogue, key, ctx.account_id)).order_by(key)
     if token := params.get("NextToken"):
-        query = query.where(key > _decode(token))
+        query = query.where(key > decode(token))
     rows = list(ctx.db.execute(query if limit is None else query.limit(limit + 1)))
     if limit is None or len(rows) <= limit:
         return rows, None
-    return rows[:limit], _encode(getattr(rows[limit - 1], key.name))
+    return rows[:limit], encode(getattr(rows[limit - 1], key.name))
 
 
 def slice_page(
     params: Params, rows: Sequence[Any], sizes: tuple[int, int] = (5, 1000)
 ) -> tuple[Sequence[Any], str | None]:
     """Pages over a list that is not a table (zones, instance types …): the token is an offset."""
-    limit = _limit(params, sizes, "")
+    limit = limit_of(params, sizes, "")
     token = params.get("NextToken")
-    start = _number(_decode(token)) if token else 0
+    start = _number(decode(token)) if token else 0
     end = len(rows) if limit is None else start + limit
-    return rows[start:end], _encode(str(end)) if end < len(rows) else None
+    return rows[start:end], encode(str(end)) if end < len(rows) else None
 
 
 def _require(ctx: Context, prefix: str, ids: Sequence[str], condition: ColumnElement[bool] | None) -> None:
@@ -78,7 +78,11 @@ def _require(ctx: Context, prefix: str, ids: Sequence[str], condition: ColumnEle
             raise not_found(prefix, id_)
 
 
-def _limit(params: Params, sizes: tuple[int, int], ids: str) -> int | None:
+def limit_of(params: Params, sizes: tuple[int, int] = (5, 1000), ids: str = "") -> int | None:
+    """How much a page holds at most; ``None``: everything.
+
+    :param ids: the member with ids, if the request has some: a page of them cannot be asked for.
+    """
     limit = params.get("MaxResults")
     if limit is None:
         return None
@@ -92,11 +96,16 @@ def _limit(params: Params, sizes: tuple[int, int], ids: str) -> int | None:
     return int(limit)
 
 
-def _encode(key: str) -> str:
+def encode(key: str) -> str:
+    """The token of the page after ``key``."""
     return urlsafe_b64encode(f"enid:{key}".encode()).decode()
 
 
-def _decode(token: str) -> str:
+def decode(token: str) -> str:
+    """The key that the page of this token comes after.
+
+    :raises AwsError: it is none of ours.
+    """
     try:
         text = urlsafe_b64decode(token.encode()).decode()
     except ValueError:

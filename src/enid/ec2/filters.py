@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, false, literal, or_, select
+from sqlalchemy import Column, ColumnElement, Select, Table, Text, and_, cast, false, literal, or_, select
 
 from enid.ec2.errors import AwsError, invalid_parameter_value
 from enid.store.tables import tags
@@ -75,8 +75,20 @@ def number(column: ColumnElement[int]) -> Condition:
 
 
 def related(owner: ColumnElement[Any], key: ColumnElement[Any], inner: Condition, *links: Any) -> Condition:
-    """The resource has a related row for which ``inner`` holds: ``owner IN (SELECT key FROM … WHERE inner)``."""
+    """The resource has a related row for which ``inner`` holds: ``owner IN (SELECT key FROM … WHERE inner)``.
+
+    Where it can have but one, the tables are joined instead: the database then begins at whichever end is shorter.
+    """
+    if _is_key(key):
+        return lambda values: and_(key == owner, inner(values), *links)
     return lambda values: owner.in_(select(key).where(inner(values), *links))
+
+
+def _is_key(column: ColumnElement[Any]) -> bool:
+    """No two rows of its table have the same value in it."""
+    if not isinstance(column, Column) or not isinstance(column.table, Table):
+        return False
+    return bool(column.unique) or list(column.table.primary_key) == [column]
 
 
 def constant(value: str) -> Condition:
@@ -104,21 +116,18 @@ def where(
     """
     if sum(len(item.get("Values", ())) for item in given) > MAX_VALUES:
         raise AwsError("FilterLimitExceeded", f"The maximum number of filter values is {MAX_VALUES}.")
-    return (
-        and_(*(_one(item, catalogue, owner, tags.c.account_id == account_id) for item in given))
-        if given
-        else and_(True)
-    )
+    return and_(*(_one(item, catalogue, owner, account_id) for item in given)) if given else and_(True)
 
 
 def _one(
-    item: Mapping[str, Any], catalogue: Catalogue, owner: ColumnElement[Any], mine: ColumnElement[bool]
+    item: Mapping[str, Any], catalogue: Catalogue, owner: ColumnElement[Any], account_id: str
 ) -> ColumnElement[bool]:
     name, values = item.get("Name", ""), [str(value) for value in item.get("Values", ())]
     if not values:
         raise invalid_parameter_value(f"The filter '{name}' must have at least one value.")
+    mine = tags.c.account_id == account_id
     if name.startswith("tag:"):
-        return owner.in_(_tagged(mine, tags.c.key == name[4:], matches(tags.c.value, values)))
+        return _has_tag(owner, account_id, name[4:], values)
     if name == "tag-key":
         return owner.in_(_tagged(mine, matches(tags.c.key, values)))
     if name == "tag-value":
@@ -127,6 +136,12 @@ def _one(
     if condition is None:
         raise invalid_parameter_value(f"The filter '{name}' is invalid")
     return condition(values)
+
+
+def _has_tag(owner: ColumnElement[Any], account_id: str, key: str, values: Sequence[str]) -> ColumnElement[bool]:
+    """A resource has a key once, so that this can be a join, see :func:`related`."""
+    tag = tags.alias().c
+    return and_(tag.resource_id == owner, tag.account_id == account_id, tag.key == key, matches(tag.value, values))
 
 
 def _tagged(*conditions: ColumnElement[bool]) -> Select[tuple[str]]:

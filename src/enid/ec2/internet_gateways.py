@@ -14,7 +14,8 @@ from enid.ec2.errors import AwsError, dependency_violation, invalid_parameter_va
 from enid.ec2.registry import operation
 from enid.ec2.resources import fetch
 from enid.store.ids import new_id
-from enid.store.tables import internet_gateways, network_interfaces, public_addresses, vpcs
+from enid.store.tables import internet_gateways, network_interfaces, public_addresses
+from enid.store.tallies import INTERNET_GATEWAYS
 
 _STATE = "available"
 """What AWS answers for an attached internet gateway, although its enumeration says ``attached``."""
@@ -22,10 +23,9 @@ _STATE = "available"
 
 @operation("CreateInternetGateway")
 def create_internet_gateway(ctx: Context, params: Params) -> Result:
-    quotas.check(
+    quotas.check_tally(
         ctx,
-        internet_gateways,
-        internet_gateways.c.account_id == ctx.account_id,
+        INTERNET_GATEWAYS,
         ctx.settings.quotas.internet_gateways,
         "InternetGatewayLimitExceeded",
         "The maximum number of internet gateways has been reached.",
@@ -38,11 +38,11 @@ def create_internet_gateway(ctx: Context, params: Params) -> Result:
 
 @operation("DeleteInternetGateway")
 def delete_internet_gateway(ctx: Context, params: Params) -> Result:
-    row = fetch(ctx, "igw", params["InternetGatewayId"])
+    row, gateways = fetch(ctx, "igw", params["InternetGatewayId"]), internet_gateways.c
     dependants.refuse_if_any(
         ctx,
         f"The internetGateway '{row.id}' has dependencies and cannot be deleted.",
-        select(vpcs.c.id).where(vpcs.c.id == row.vpc_id),
+        select(gateways.vpc_id).where(gateways.id == row.id, gateways.vpc_id.is_not(None)),
     )
     ctx.db.execute(delete(internet_gateways).where(internet_gateways.c.id == row.id))
     tags.forget(ctx, [row.id])

@@ -10,13 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Row, Select, bindparam, select
+from sqlalchemy import BindParameter, ColumnElement, Row, Select, Text, bindparam, select
 
 from enid.dns_names import private_suffix, public_suffix
 from enid.ec2 import tags
 from enid.ec2.context import Context
 from enid.ec2.network_interface_access import AMAZON
 from enid.store import tables as t
+from enid.store.tallies import NETWORK_INTERFACES, tally
 
 Shown = dict[str, Any]
 
@@ -128,7 +129,10 @@ def _association_on_instance(shown: Shown) -> Shown | None:
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 MANY = 200
-"""From so many interfaces on it is cheaper to read what belongs to all of the account's than to name each."""
+"""From so many interfaces on it is cheaper to read what belongs to all of the account's than to name each, if it has
+not many more."""
+_CHUNK = 1000
+"""So many are named at most in one statement; databases have a limit."""
 _NAMED_ONES: BindParameter[Any] = bindparam("ids", expanding=True)
 _ALL = select(t.network_interfaces.c.id).where(t.network_interfaces.c.account_id == bindparam("account"))
 
@@ -166,19 +170,28 @@ _ATTACHMENTS = _of_interfaces(
     t.attachments.c.network_interface_id,
 )
 _PUBLIC = _of_interfaces(select(t.public_addresses), t.public_addresses.c.network_interface_id)
+_TOTAL = select(tally(NETWORK_INTERFACES, bindparam("account", type_=Text)))
 _VPCS = select(t.vpcs.c.id, t.vpcs.c.enable_dns_support, t.vpcs.c.enable_dns_hostnames).where(
     t.vpcs.c.id.in_(bindparam("ids", expanding=True))
 )
+
+
+def _total(ctx: Context) -> int:
+    """How many interfaces the account has."""
+    return int(ctx.db.execute(_TOTAL, {"account": ctx.account_id}).scalar_one())
 
 
 def _related(ctx: Context, rows: Sequence[Row[Any]]) -> Related:
     ids = [row.id for row in rows]
     foreign = any(row.account_id != ctx.account_id for row in rows)  # attached to an instance of the caller's
 
+    nearly_all = len(ids) >= MANY and not foreign and 2 * len(ids) >= _total(ctx)
+
     def read(queries: tuple[Select[Any], Select[Any]]) -> Sequence[Any]:
-        if len(ids) < MANY or foreign:
-            return ctx.db.execute(queries[0], {"ids": ids}).all()
-        return ctx.db.execute(queries[1], {"account": ctx.account_id}).all()
+        if nearly_all:
+            return ctx.db.execute(queries[1], {"account": ctx.account_id}).all()
+        chunks = (ids[at : at + _CHUNK] for at in range(0, len(ids), _CHUNK))
+        return [row for chunk in chunks for row in ctx.db.execute(queries[0], {"ids": chunk})]
 
     addresses: defaultdict[str, list[tuple[str, int, bool]]] = defaultdict(list)
     for id_, ip, family, is_primary in read(_ADDRESSES):

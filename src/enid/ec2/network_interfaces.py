@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, func, insert, select
+from sqlalchemy import Row, bindparam, delete, insert, select
 
 from enid.ec2 import (
     addresses,
@@ -43,6 +43,7 @@ from enid.ec2.unsupported import refuse
 from enid.store import allocation, flow_logs
 from enid.store.ids import new_id, new_mac
 from enid.store.tables import attachments, network_interfaces, subnets, vpcs
+from enid.store.tallies import NETWORK_INTERFACES, tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +151,7 @@ _GROUND = (
         subnets,
         vpcs.c.enable_dns_support,
         vpcs.c.enable_dns_hostnames,
-        select(func.count())
-        .where(network_interfaces.c.account_id == bindparam("account"))
-        .scalar_subquery()
-        .label("interfaces"),
+        tally(NETWORK_INTERFACES, subnets.c.account_id).label("interfaces"),
     )
     .join(vpcs, vpcs.c.id == subnets.c.vpc_id)
     .where(subnets.c.id == bindparam("subnet"), subnets.c.account_id == bindparam("account"))

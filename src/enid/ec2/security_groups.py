@@ -20,6 +20,7 @@ from enid.ec2.resources import fetch
 from enid.store import tables
 from enid.store.ids import new_id
 from enid.store.tables import network_interface_groups, security_groups, vpc_cidr_blocks, vpcs
+from enid.store.tallies import SECURITY_GROUPS
 
 DEFAULT = "default"
 """The name of the group every VPC has and keeps."""
@@ -60,10 +61,9 @@ def create_security_group(ctx: Context, params: Params) -> Result:
     if "VpcId" not in params:
         raise AwsError("VPCIdNotSpecified", "No default VPC for this user")
     vpc = fetch(ctx, "vpc", params["VpcId"])
-    quotas.check(
+    quotas.check_tally(
         ctx,
-        security_groups,
-        _GROUP.account_id == ctx.account_id,
+        SECURITY_GROUPS,
         ctx.settings.quotas.security_groups,
         "SecurityGroupLimitExceeded",
         "The maximum number of security groups has been reached.",

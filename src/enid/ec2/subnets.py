@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Network, ip_network
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, case, delete, insert, select, update
 
 from enid.ec2 import (
     availability_zones,
@@ -36,13 +36,8 @@ from enid.ec2.registry import operation
 from enid.ec2.resources import fetch
 from enid.store import flow_logs, prefixes
 from enid.store.ids import new_id
-from enid.store.tables import (
-    delegated_prefixes,
-    network_interfaces,
-    private_addresses,
-    route_table_associations,
-    subnets,
-)
+from enid.store.tables import network_interfaces, route_table_associations, subnets
+from enid.store.tallies import ADDRESSES, PREFIXES, tally
 
 RESERVED = 5
 """The base, router, resolver, one for the future, and the broadcast address of an IPv4 subnet."""
@@ -125,10 +120,7 @@ def delete_subnet(ctx: Context, params: Params) -> Result:
 def _available() -> ColumnElement[int]:
     """The number of free IPv4 addresses as SQL: AWS lets one filter by it."""
     size = case(*((subnets.c.cidr_block.like(f"%/{bits}"), 2 ** (32 - bits)) for bits in range(16, 29)))
-    used = select(func.count()).where(private_addresses.c.subnet_id == subnets.c.id, private_addresses.c.family == 4)
-    prefix = delegated_prefixes.c
-    delegated = select(func.count() * _PREFIX_SIZE).where(prefix.subnet_id == subnets.c.id, prefix.family == 4)
-    return size - RESERVED - used.correlate(subnets).scalar_subquery() - delegated.correlate(subnets).scalar_subquery()
+    return size - RESERVED - tally(ADDRESSES, subnets.c.id) - tally(PREFIXES, subnets.c.id) * _PREFIX_SIZE
 
 
 def _with_ipv6(inner: filters.Condition) -> filters.Condition:

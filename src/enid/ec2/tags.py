@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import and_, delete, func, or_, select
+from sqlalchemy import and_, delete, func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from enid.ec2 import filters
 from enid.ec2.context import Context, Params, Result
-from enid.ec2.describe import slice_page
+from enid.ec2.describe import decode, encode, limit_of
 from enid.ec2.errors import AwsError, check_id, invalid_parameter_value, missing_parameter, not_found
 from enid.ec2.registry import operation
 from enid.ec2.resources import RESOURCES, Resource
@@ -172,11 +172,27 @@ _FILTERS = {
 }
 
 
+_ORDER = tags.c.resource_id, tags.c.key
+
+
+def _after(token: str) -> tuple[str, str]:
+    """The tag that the page comes after; a key may have spaces, an id has none."""
+    resource_id, _, key = decode(token).partition(" ")
+    return resource_id, key
+
+
 @operation("DescribeTags")
 def describe_tags(ctx: Context, params: Params) -> Result:
     condition = filters.where(params.get("Filters", ()), _FILTERS, tags.c.resource_id, ctx.account_id)
-    query = select(tags).where(tags.c.account_id == ctx.account_id, condition)
-    rows, token = slice_page(params, list(ctx.db.execute(query.order_by(tags.c.resource_id, tags.c.key))))
+    query = select(tags).where(tags.c.account_id == ctx.account_id, condition).order_by(*_ORDER)
+    limit = limit_of(params)
+    if token := params.get("NextToken"):
+        query = query.where(tuple_(*_ORDER) > tuple_(*_after(token)))
+    rows = list(ctx.db.execute(query if limit is None else query.limit(limit + 1)))
+    token = None
+    if limit is not None and len(rows) > limit:
+        del rows[limit:]
+        token = encode(f"{rows[-1].resource_id} {rows[-1].key}")
     shown_tags = [
         {"Key": row.key, "Value": row.value, "ResourceId": row.resource_id, "ResourceType": row.resource_type}
         for row in rows

@@ -31,6 +31,7 @@ from enid.store import flow_logs, tables
 from enid.store.ids import new_id
 from enid.store.journal import Kind
 from enid.store.tables import vpcs
+from enid.store.tallies import VPCS
 
 _ATTRIBUTES = {
     "EnableDnsSupport": vpcs.c.enable_dns_support,
@@ -49,14 +50,7 @@ def create_vpc(ctx: Context, params: Params) -> Result:
         raise missing_parameter("cidrBlock")
     block = vpc_cidr_blocks.sized(params["CidrBlock"])
     limit = ctx.settings.quotas.vpcs
-    quotas.check(
-        ctx,
-        vpcs,
-        vpcs.c.account_id == ctx.account_id,
-        limit,
-        "VpcLimitExceeded",
-        "The maximum number of VPCs has been reached.",
-    )
+    quotas.check_tally(ctx, VPCS, limit, "VpcLimitExceeded", "The maximum number of VPCs has been reached.")
     vpc_id = new_id("vpc")
     ctx.db.execute(
         insert(vpcs).values(

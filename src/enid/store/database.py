@@ -18,6 +18,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
+from enid.store import statistics, tallies
 from enid.store.tables import metadata
 from enid.store.writers import Writers, driver
 
@@ -37,6 +38,12 @@ _MAPPED = 1 << 30
 _LONGEST_LOG = 8000
 """Pages in SQLite's log at which a commit moves them into the database itself: 32 MB, if :meth:`Database.checkpoint`
 has not come in time."""
+
+
+def prepare(db: Connection) -> None:
+    """What a schema needs beside its tables."""
+    statistics.tell(db)
+    tallies.keep(db)
 
 
 class Database:
@@ -59,6 +66,8 @@ class Database:
     def create(self) -> None:
         """Make the tables that are missing (tests; a real store goes through the migrations)."""
         metadata.create_all(self.engine)
+        with self.write() as db:
+            prepare(db)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

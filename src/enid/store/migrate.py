@@ -7,15 +7,16 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 
-from enid.store.database import Database
+from enid.store.database import Database, prepare
 
 
 def migrate(database: Database) -> None:
-    """Apply the revisions that are missing, all in one transaction. Idempotent."""
+    """Apply the revisions that are missing, all in one transaction. Idempotent; nobody else uses the store yet."""
     with database.change_schema() as db:
         config = configuration()
         config.attributes["connection"] = db
         command.upgrade(config, "head")
+        prepare(db)
 
 
 def configuration() -> Config:

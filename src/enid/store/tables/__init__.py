@@ -38,6 +38,7 @@ from enid.store.tables.route_tables import route_propagations, route_table_assoc
 from enid.store.tables.security_groups import prefix_list_entries, prefix_lists, security_group_rules, security_groups
 from enid.store.tables.sites import sites
 from enid.store.tables.tags import tags
+from enid.store.tables.tallies import tallies
 from enid.store.tables.vpc_endpoints import vpc_endpoints
 from enid.store.tables.vpcs import subnet_cidr_reservations, subnets, vpc_cidr_blocks, vpcs
 
@@ -82,6 +83,7 @@ __all__ = [
     "subnet_cidr_reservations",
     "subnets",
     "tags",
+    "tallies",
     "vpc_cidr_blocks",
     "vpc_endpoints",
     "vpc_peering_connections",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Integer, MetaData, Text, false, text
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, Text, false, text
 
 metadata = MetaData(
     naming_convention={
@@ -43,5 +43,11 @@ def deleted_at() -> Column[str | None]:
     return optional_text("deleted_at")
 
 
-def owner() -> Column[str]:
-    return Column("account_id", Text, nullable=False, index=True)
+def owner(*, index: bool = True) -> Column[str]:
+    """:param index: not where the table may be large, and has :func:`listed_by`."""
+    return Column("account_id", Text, nullable=False, index=index)
+
+
+def listed_by(*columns: str) -> Index:
+    """For a large table: an account's rows in the order they are listed in, so that a page costs what is on it."""
+    return Index(None, "account_id", *columns)

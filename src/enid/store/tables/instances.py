@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy import JSON, Column, Table, UniqueConstraint
 
-from enid.store.tables.columns import flag, id_column, metadata, number, optional_text, owner, text_column
+from enid.store.tables.columns import flag, id_column, listed_by, metadata, number, optional_text, owner, text_column
 
 instances = Table(
     "instances",
     metadata,
     id_column(),
-    owner(),
+    owner(index=False),
     text_column("reservation_id", index=True),
     number("launch_index"),
     text_column("image_id"),
@@ -42,6 +42,7 @@ instances = Table(
     Column("metadata_options", JSON, nullable=True),
     Column("extra", JSON, nullable=True),  # fields that are only stored and shown
     text_column("changed_at"),
+    listed_by("id"),
 )
 key_pairs = Table(
     "key_pairs",

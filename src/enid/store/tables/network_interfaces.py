@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, PrimaryKeyConstraint, Table, Text, UniqueConstraint
 
-from enid.store.tables.columns import flag, id_column, metadata, number, optional_text, owner, text_column
+from enid.store.tables.columns import flag, id_column, listed_by, metadata, number, optional_text, owner, text_column
 
 network_interfaces = Table(
     "network_interfaces",
     metadata,
     id_column(),
-    owner(),
+    owner(index=False),
     Column("vpc_id", Text, ForeignKey("vpcs.id"), nullable=False, index=True),
     Column("subnet_id", Text, ForeignKey("subnets.id"), nullable=False, index=True),
     text_column("availability_zone"),
@@ -29,6 +29,7 @@ network_interfaces = Table(
     flag("enable_primary_ipv6"),
     Column("connection_tracking", JSON, nullable=True),
     text_column("created_at"),
+    listed_by("id"),
 )
 network_interface_groups = Table(
     "network_interface_groups",
@@ -97,15 +98,16 @@ public_addresses = Table(
     "public_addresses",
     metadata,
     Column("ip", Text, primary_key=True),
-    owner(),
+    owner(index=False),
     optional_text("allocation_id", unique=True),  # null: auto-assigned, never the user's
     optional_text("association_id", unique=True),
     optional_text("network_interface_id", index=True),
-    optional_text("private_ip"),
+    optional_text("private_ip", index=True),
     text_column("network_border_group"),
     optional_text("ptr_record"),  # the domain name of the reverse lookup, with its final dot
     text_column("created_at"),
     UniqueConstraint("network_interface_id", "private_ip"),
+    listed_by("allocation_id"),
 )
 """Elastic IPs and auto-assigned public addresses, from one pool; one per private address of an interface."""
 network_interface_permissions = Table(

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from sqlalchemy import Column, ForeignKey, Index, PrimaryKeyConstraint, Table, Text, text
 
-from enid.store.tables.columns import flag, id_column, metadata, optional_text, owner, parent, text_column
+from enid.store.tables.columns import flag, id_column, listed_by, metadata, optional_text, owner, parent, text_column
 
 route_tables = Table(
-    "route_tables", metadata, id_column(), owner(), parent("vpc_id", "vpcs.id"), text_column("created_at")
+    "route_tables",
+    metadata,
+    id_column(),
+    owner(index=False),
+    parent("vpc_id", "vpcs.id"),
+    text_column("created_at"),
+    listed_by("id"),
 )
 route_table_associations = Table(
     "route_table_associations",

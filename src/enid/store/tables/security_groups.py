@@ -4,24 +4,35 @@ from __future__ import annotations
 
 from sqlalchemy import Column, ForeignKey, Integer, PrimaryKeyConstraint, Table, Text, UniqueConstraint
 
-from enid.store.tables.columns import flag, id_column, metadata, number, optional_text, owner, parent, text_column
+from enid.store.tables.columns import (
+    flag,
+    id_column,
+    listed_by,
+    metadata,
+    number,
+    optional_text,
+    owner,
+    parent,
+    text_column,
+)
 
 security_groups = Table(
     "security_groups",
     metadata,
     id_column(),
-    owner(),
+    owner(index=False),
     parent("vpc_id", "vpcs.id"),
     text_column("name", index=True),
     text_column("description"),
     text_column("created_at"),
     UniqueConstraint("vpc_id", "name"),
+    listed_by("id"),
 )
 security_group_rules = Table(
     "security_group_rules",
     metadata,
     id_column(),  # sgr-…
-    owner(),
+    owner(index=False),
     parent("group_id", "security_groups.id"),
     flag("is_egress"),
     text_column("ip_protocol"),  # "-1", "tcp", "udp", "icmp", "icmpv6" or a number
@@ -37,6 +48,7 @@ security_group_rules = Table(
     optional_text("description"),
     text_column("identity"),  # everything but the description, so that a duplicate is a constraint
     UniqueConstraint("group_id", "identity"),
+    listed_by("id"),
 )
 prefix_lists = Table(
     "prefix_lists",

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Table, UniqueConstraint
 
-from enid.store.tables.columns import flag, id_column, metadata, number, optional_text, owner, parent, text_column
+from enid.store.tables.columns import (
+    flag,
+    id_column,
+    listed_by,
+    metadata,
+    number,
+    optional_text,
+    owner,
+    parent,
+    text_column,
+)
 
 vpcs = Table(
     "vpcs",
@@ -38,7 +48,7 @@ subnets = Table(
     "subnets",
     metadata,
     id_column(),
-    owner(),
+    owner(index=False),
     parent("vpc_id", "vpcs.id"),
     text_column("availability_zone", index=True),
     text_column("availability_zone_id"),
@@ -57,6 +67,7 @@ subnets = Table(
     text_column("created_at"),
     UniqueConstraint("vpc_id", "cidr_block"),
     UniqueConstraint("vpc_id", "ipv6_cidr_block"),
+    listed_by("id"),
 )
 subnet_cidr_reservations = Table(
     "subnet_cidr_reservations",
