@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench import api, comparison, density, failover, launch, moves, packets, sizes
+from bench import api, comparison, density, descriptions, failover, launch, moves, packets, sizes
 from bench.figures import Figure
 from bench.plan import Plan
 
@@ -17,6 +17,7 @@ RESULTS = Path(__file__).with_name("results.json")
 BENCHES = (
     packets.BENCH,
     api.BENCH,
+    descriptions.BENCH,
     moves.BENCH,
     launch.BENCH,
     failover.BENCH,

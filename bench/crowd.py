@@ -66,15 +66,15 @@ class Crowd:
 
     def write(self, database: Database) -> None:
         """Into a store that has the account, in one transaction."""
-        with database.write() as db:
-            for number in range(self.vpcs):
-                rows = self._vpc(number)
-                for table in t.metadata.sorted_tables:
-                    if table in rows:
-                        db.execute(insert(table), rows[table])
-
-    def _vpc(self, number: int) -> Rows:
         rows: Rows = defaultdict(list)
+        for number in range(self.vpcs):
+            self._vpc(rows, number)
+        with database.write() as db:
+            for table in t.metadata.sorted_tables:
+                if table in rows:
+                    db.execute(insert(table), rows[table])
+
+    def _vpc(self, rows: Rows, number: int) -> None:
         first = number * PER_VPC
         self._ground(rows, number)
         for each in range(first, first + PER_VPC):
@@ -84,7 +84,6 @@ class Crowd:
             if each % _PER_ADDRESS == 0:
                 rows[t.public_addresses].append(self._elastic_ip(each))
                 rows[t.tags] += self._tags(self.id("eipalloc", each), "elastic-ip", f"web-{each}")
-        return rows
 
     def _ground(self, rows: Rows, number: int) -> None:
         first = number * PER_VPC

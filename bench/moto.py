@@ -30,7 +30,7 @@ def moto() -> Iterator[Client]:
         [str(program), "-H", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        _await(port)
+        answering(port)
         client = Client(port, "AKIAIOSFODNN7EXAMPLE", "secret")
         client.call("DescribeVpcs")  # loads its models
         yield client
@@ -40,7 +40,8 @@ def moto() -> Iterator[Client]:
         server.wait()
 
 
-def _await(port: int) -> None:
+def answering(port: int) -> None:
+    """Return when somebody listens."""
     deadline = time.monotonic() + START_WITHIN
     while True:
         try:
