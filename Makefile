@@ -24,7 +24,7 @@ types: .setup ## types
 	@$(PYTHON) -m mypy
 
 soak: .setup ## try for hours to prove the data plane wrong (needs root; docs/proof.md; SOAK=0.1 takes a tenth)
-	@SOAK=$${SOAK:-1} $(PYTHON) -m pytest tests/proof -x -s $(ARGS)
+	@SOAK=$${SOAK:-1} $(PYTHON) -m pytest tests/proof tests/conformance/test_random_calls.py -x -s $(ARGS)
 
 bench: .setup ## measure what the README claims (needs root)
 	@$(PYTHON) -m bench $(ARGS)

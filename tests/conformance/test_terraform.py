@@ -1,7 +1,7 @@
 """Terraform, unmodified: it builds the dual-homed network, sees no difference afterwards, changes it, takes it down.
 
-The provider is installed as ``terraform init`` would for the user who runs the tests, or from the directory
-``ENID_TEST_TERRAFORM_PLUGINS`` (the layout of a file system mirror).
+The provider comes from a file system mirror: ``ENID_TEST_TERRAFORM_PLUGINS``, or the first that is found where
+Terraform itself looks for one, or in a directory of ``/opt``; else ``terraform init`` installs it.
 """
 
 from __future__ import annotations
@@ -21,10 +21,22 @@ from whole_enid import Enid, running_enid
 
 CONFIGURATION = Path(__file__).with_name("terraform")
 PROGRAM = shutil.which("terraform")
-PLUGINS = os.environ.get("ENID_TEST_TERRAFORM_PLUGINS")
+PROVIDER = "registry.terraform.io/hashicorp/aws"
+"""Where a mirror has it."""
 
 NOTHING_TO_DO, SOMETHING_TO_DO = 0, 2
 """What ``plan -detailed-exitcode`` answers."""
+
+
+def mirror() -> str | None:
+    """A directory with the provider in a mirror's layout. Terraform's own places are those of "Implied Mirrors" in its
+    documentation."""
+    given = os.environ.get("ENID_TEST_TERRAFORM_PLUGINS")
+    data = [os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share"]
+    data += (os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share").split(":")
+    implied = [Path.home() / ".terraform.d/plugins", *(Path(place, "terraform/plugins") for place in data)]
+    places = [Path(given)] if given else [*implied, *sorted(Path("/opt").glob("*"))]
+    return next((str(place) for place in places if (place / PROVIDER).is_dir()), given)
 
 
 class Terraform:
@@ -64,7 +76,8 @@ class Terraform:
 
     def init(self) -> None:
         try:
-            self.run("init", *([f"-plugin-dir={PLUGINS}"] if PLUGINS else []))
+            found = mirror()
+            self.run("init", *([f"-plugin-dir={found}"] if found else []))
         except AssertionError as error:
             pytest.skip(f"the AWS provider cannot be installed: {error}")
 
