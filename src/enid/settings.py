@@ -45,6 +45,13 @@ class Quotas(BaseModel):
     vpn_connections_per_gateway: int = 10
     active_peerings_per_vpc: int = 50
     outstanding_peerings_per_vpc: int = 25
+    traffic_mirror_filters: int = 10_000
+    rules_per_traffic_mirror_filter: int = 10
+    traffic_mirror_targets: int = 10_000
+    traffic_mirror_sessions: int = 10_000
+    traffic_mirror_sessions_per_interface: int = 3
+    sources_per_traffic_mirror_target: int = 10
+    """AWS's limit for all but the largest sizes of the target's instance."""
 
 
 class Simulation(BaseModel):

@@ -24,6 +24,10 @@ Ids = dict[str, str]
 Path = tuple[str, ...]
 
 KINDS = {
+    "MirrorFilterRuleId": "tmfr",
+    "MirrorFilterId": "tmf",
+    "MirrorTargetId": "tmt",
+    "MirrorSessionId": "tms",
     "Attachment": "eni-attach",
     "Allocation": "eipalloc",
     "RuleId": "sgr",
@@ -177,6 +181,7 @@ def _newer(account: Account, given: Ids, block: str) -> Ids:
     shared = account("CreateNetworkInterfacePermission", **granted)["InterfacePermission"]
     ids["eni-perm"] = shared["NetworkInterfacePermissionId"]
     ids["vpce"] = account("CreateVpcEndpoint", VpcId=given["vpc"], ServiceName=S3)["VpcEndpoint"]["VpcEndpointId"]
+    ids |= _mirroring(account, given)
     ends = {"Source": given["i"], "Destination": given["eni"]}
     way = account("CreateNetworkInsightsPath", Protocol="tcp", ClientToken="way", **ends)["NetworkInsightsPath"]
     ids["nip"] = way["NetworkInsightsPathId"]
@@ -184,6 +189,22 @@ def _newer(account: Account, given: Ids, block: str) -> Ids:
         "NetworkInsightsAnalysis"
     ]
     ids["nia"] = asked["NetworkInsightsAnalysisId"]
+    return ids
+
+
+def _mirroring(account: Account, given: Ids) -> Ids:
+    ids: Ids = {}
+    ids["tmf"] = account("CreateTrafficMirrorFilter")["TrafficMirrorFilter"]["TrafficMirrorFilterId"]
+    rule = {"TrafficDirection": "ingress", "RuleNumber": 9, "RuleAction": "accept"}
+    blocks = {"SourceCidrBlock": "0.0.0.0/0", "DestinationCidrBlock": "0.0.0.0/0"}
+    made = account("CreateTrafficMirrorFilterRule", TrafficMirrorFilterId=ids["tmf"], **rule, **blocks)
+    ids["tmfr"] = made["TrafficMirrorFilterRule"]["TrafficMirrorFilterRuleId"]
+    sink = account("CreateNetworkInterface", SubnetId=given["subnet"])["NetworkInterface"]["NetworkInterfaceId"]
+    made = account("CreateTrafficMirrorTarget", NetworkInterfaceId=sink)["TrafficMirrorTarget"]
+    ids["tmt"] = made["TrafficMirrorTargetId"]
+    ends = {"TrafficMirrorFilterId": ids["tmf"], "TrafficMirrorTargetId": ids["tmt"]}
+    session = account("CreateTrafficMirrorSession", NetworkInterfaceId=given["eni"], SessionNumber=9, **ends)
+    ids["tms"] = session["TrafficMirrorSession"]["TrafficMirrorSessionId"]
     return ids
 
 
@@ -251,6 +272,7 @@ NEEDED = {
     ("CreateVpnConnection", "Options"),
     ("CreateVpnConnection", "StaticRoutesOnly"),
     ("CreateVpnConnection", "VpnGatewayId"),
+    ("CreateTrafficMirrorSession", "SessionNumber"),
     ("DescribeNetworkInterfaceAttribute", "Attribute"),
     ("ModifyInstanceCreditSpecification", "CpuCredits"),
     ("RunInstances", "ImageId"),

@@ -84,6 +84,10 @@ NOT_FOUND: dict[str, tuple[str, str]] = {
     "vpce": ("InvalidVpcEndpointId.NotFound", "The Vpc Endpoint Id '{id}' does not exist"),
     "nip": ("InvalidNetworkInsightsPathId.NotFound", "The network insights path ID '{id}' does not exist"),
     "nia": ("InvalidNetworkInsightsAnalysisId.NotFound", "The network insights analysis ID '{id}' does not exist"),
+    "tmf": ("InvalidTrafficMirrorFilterId.NotFound", "The traffic mirror filter ID '{id}' does not exist"),
+    "tmfr": ("InvalidTrafficMirrorFilterRuleId.NotFound", "The traffic mirror filter rule ID '{id}' does not exist"),
+    "tmt": ("InvalidTrafficMirrorTargetId.NotFound", "The traffic mirror target ID '{id}' does not exist"),
+    "tms": ("InvalidTrafficMirrorSessionId.NotFound", "The traffic mirror session ID '{id}' does not exist"),
 }
 
 MALFORMED: dict[str, str] = {
@@ -115,6 +119,10 @@ MALFORMED: dict[str, str] = {
     "vpce": "InvalidVpcEndpointId.Malformed",
     "nip": "InvalidNetworkInsightsPathId.Malformed",
     "nia": "InvalidNetworkInsightsAnalysisId.Malformed",
+    "tmf": "InvalidTrafficMirrorFilterId.Malformed",
+    "tmfr": "InvalidTrafficMirrorFilterRuleId.Malformed",
+    "tmt": "InvalidTrafficMirrorTargetId.Malformed",
+    "tms": "InvalidTrafficMirrorSessionId.Malformed",
 }
 
 

@@ -40,7 +40,7 @@ from enid.ec2.network_interface_access import in_use, writable
 from enid.ec2.network_interface_filters import catalogue
 from enid.ec2.registry import operation
 from enid.ec2.unsupported import refuse
-from enid.store import allocation, flow_logs
+from enid.store import allocation, flow_logs, traffic_mirrors
 from enid.store.ids import new_id, new_mac
 from enid.store.tables import attachments, network_interfaces, subnets, vpcs
 from enid.store.tallies import NETWORK_INTERFACES, tally
@@ -315,6 +315,7 @@ def remove(ctx: Context, network_interface_id: str) -> None:
     addresses.unmap(ctx, network_interface_id)
     tags.forget(ctx, [network_interface_id])
     flow_logs.forget(ctx.db, [network_interface_id])
+    traffic_mirrors.forget(ctx.db, [network_interface_id])
     # its private addresses and its memberships of groups go with the row
     ctx.db.execute(delete(network_interfaces).where(network_interfaces.c.id == network_interface_id))
     ctx.note("network_interface", network_interface_id)

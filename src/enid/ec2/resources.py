@@ -78,6 +78,10 @@ RESOURCES: dict[str, Resource] = dict(
         _resource("vpce", "vpc-endpoint", tables.vpc_endpoints),
         _resource("nip", "network-insights-path", tables.network_insights_paths),
         _resource("nia", "network-insights-analysis", tables.network_insights_analyses),
+        _resource("tmf", "traffic-mirror-filter", tables.traffic_mirror_filters),
+        _resource("tmfr", "traffic-mirror-filter-rule", tables.traffic_mirror_filter_rules),
+        _resource("tmt", "traffic-mirror-target", tables.traffic_mirror_targets),
+        _resource("tms", "traffic-mirror-session", tables.traffic_mirror_sessions),
         _resource("pcx", "vpc-peering-connection", tables.vpc_peering_connections, visible=vpc_peers.seen_by),
     )
 )

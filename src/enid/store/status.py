@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, delete, select, update
 
-from enid.store import flow_logs
+from enid.store import flow_logs, traffic_mirrors
 from enid.store import tables as t
 from enid.store.journal import note
 
@@ -129,6 +129,7 @@ def _delete_interfaces(db: Connection, ids: Sequence[str]) -> None:
         db.execute(delete(table).where(table.c.network_interface_id.in_(ids)))
     db.execute(delete(t.tags).where(t.tags.c.resource_id.in_(ids)))
     flow_logs.forget(db, ids)
+    traffic_mirrors.forget(db, ids)
     db.execute(delete(t.network_interfaces).where(t.network_interfaces.c.id.in_(ids)))
     note(db, [("network_interface", id_) for id_ in ids])
 

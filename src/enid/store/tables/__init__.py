@@ -39,6 +39,12 @@ from enid.store.tables.security_groups import prefix_list_entries, prefix_lists,
 from enid.store.tables.sites import sites
 from enid.store.tables.tags import tags
 from enid.store.tables.tallies import tallies
+from enid.store.tables.traffic_mirroring import (
+    traffic_mirror_filter_rules,
+    traffic_mirror_filters,
+    traffic_mirror_sessions,
+    traffic_mirror_targets,
+)
 from enid.store.tables.vpc_endpoints import vpc_endpoints
 from enid.store.tables.vpcs import subnet_cidr_reservations, subnets, vpc_cidr_blocks, vpcs
 
@@ -84,6 +90,10 @@ __all__ = [
     "subnets",
     "tags",
     "tallies",
+    "traffic_mirror_filter_rules",
+    "traffic_mirror_filters",
+    "traffic_mirror_sessions",
+    "traffic_mirror_targets",
     "vpc_cidr_blocks",
     "vpc_endpoints",
     "vpc_peering_connections",
