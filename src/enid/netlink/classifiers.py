@@ -1,4 +1,4 @@
-"""rtnetlink messages that put an eBPF program at the entrance of a link (tc's clsact and its filter). Pure."""
+"""rtnetlink messages that put an eBPF program at a link's entrance or exit (tc's clsact and its filter). Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _DELQDISC = 37
 _HEADER = struct.Struct("=BxxxiIII")
 _CLSACT = 0xFFFFFFF1
 _CLSACT_HANDLE = 0xFFFF0000
-_INGRESS = 0xFFFFFFF2
+_INGRESS, _EGRESS = 0xFFFFFFF2, 0xFFFFFFF3
 _KIND, _OPTIONS = 1, 2
 _BPF_FD, _BPF_NAME, _BPF_FLAGS = 6, 7, 8
 _DIRECT_ACTION = 1
@@ -35,10 +35,19 @@ def delete_clsact(device: int) -> bytes:
 def set_ingress(device: int, program: int, name: str) -> bytes:
     """What comes in by the link goes through the program (a descriptor), in place of an older one: no packet passes in
     between."""
+    return _set(_INGRESS, device, program, name)
+
+
+def set_egress(device: int, program: int, name: str) -> bytes:
+    """The same for what goes out by the link."""
+    return _set(_EGRESS, device, program, name)
+
+
+def _set(side: int, device: int, program: int, name: str) -> bytes:
     return message(
         _NEWFILTER,
         CREATE | REPLACE,
-        _HEADER.pack(0, device, _FILTER_HANDLE, _INGRESS, _PRIORITY << 16 | _ALL_PROTOCOLS),
+        _HEADER.pack(0, device, _FILTER_HANDLE, side, _PRIORITY << 16 | _ALL_PROTOCOLS),
         text(_KIND, "bpf"),
         nested(_OPTIONS, u32(_BPF_FD, program), text(_BPF_NAME, name), u32(_BPF_FLAGS, _DIRECT_ACTION)),
     )

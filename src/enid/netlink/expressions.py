@@ -88,6 +88,17 @@ def ether_source(register: int = FIRST) -> bytes:
     return _payload(_LINK_HEADER, 6, 6, register)
 
 
+def ether_destination(register: int = FIRST) -> bytes:
+    """``ether daddr``."""
+    return _payload(_LINK_HEADER, 0, 6, register)
+
+
+def set_ether_source(mac: bytes) -> bytes:
+    """``ether saddr set``."""
+    place = (be32(2, _LINK_HEADER), be32(3, 6), be32(4, len(mac)))
+    return load(mac) + _expression("payload", be32(5, FIRST), *place, be32(6, 0))
+
+
 def source(number: int, register: int = FIRST) -> bytes:
     """``ip saddr`` or ``ip6 saddr``; after :func:`version`."""
     return _payload(_NETWORK_HEADER, 12, 4, register) if number == 4 else _payload(_NETWORK_HEADER, 8, 16, register)
@@ -176,9 +187,9 @@ def ct_mark(value: int) -> bytes:
     return _ct(_CT_MARK) + equal(value.to_bytes(4, "little"))
 
 
-def load(value: bytes) -> bytes:
-    """A constant, into the first register."""
-    return _expression("immediate", be32(1, FIRST), value_data(2, value))
+def load(value: bytes, register: int = FIRST) -> bytes:
+    """A constant, into a register."""
+    return _expression("immediate", be32(1, register), value_data(2, value))
 
 
 def hashed(size: int, modulus: int) -> bytes:
@@ -285,6 +296,20 @@ def assign(name: str) -> bytes:
 def log(group: int, prefix: str) -> bytes:
     """Send a copy of the packet to whoever reads the group; see :mod:`enid.netlink.packet_log`."""
     return _expression("log", attribute(1, group.to_bytes(2, "big")), text(2, prefix))
+
+
+def duplicate(hop: bytes, device: int) -> bytes:
+    """``dup to … device …``: a copy of the packet goes to a next hop on a link (in a table of one IP version)."""
+    return (
+        load(hop)
+        + load(device.to_bytes(4, "little"), FIELD + 4)
+        + _expression("dup", be32(1, FIRST), be32(2, FIELD + 4))
+    )
+
+
+def forward(device: int) -> bytes:
+    """``fwd to …``: the frame goes out by a link (in a table of family ``netdev``)."""
+    return load(device.to_bytes(4, "little")) + _expression("fwd", be32(1, FIRST))
 
 
 def _verdict(verdict: Verdict) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 
 from enid.netlink.message import (
     ACK,
@@ -29,6 +30,7 @@ _DELLINK, _GETLINK, _NEWLINKPROP, _DELLINKPROP = 17, 18, 108, 109
 _ADDRESS, _IFNAME, _MTU, _LINK, _LINKINFO, _AF_SPEC = 1, 3, 4, 5, 18, 26
 _GROUP, _NET_NS_FD, _EXT_MASK, _PROP_LIST, _ALT_IFNAME = 27, 28, 29, 52, 53
 _INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
+_VXLAN_ID, _VXLAN_REMOTE, _VXLAN_LOCAL, _VXLAN_LEARNING, _VXLAN_PORT, _VXLAN_UDP_CHECKSUM = 1, 2, 4, 7, 15, 18
 _INET6, _INET6_ADDR_GEN_MODE = 10, 8
 _SKIP_STATS = 1 << 3
 _INFO = struct.Struct("=BBHiII")
@@ -87,6 +89,29 @@ def new_veth(
         attribute(_ADDRESS, hardware(mac)),
         u32(_MTU, mtu),
         nested(_LINKINFO, text(_INFO_KIND, "veth"), nested(_INFO_DATA, nested(_VETH_PEER, *peer))),
+    )
+
+
+def new_vxlan(name: str, *, index: int, network: int, local: IPv4Address, remote: IPv4Address, port: int) -> bytes:
+    """A VXLAN link with one far end. Nothing is learnt from what comes in, and UDP has no checksum (RFC 7348)."""
+    return message(
+        _NEWLINK,
+        CREATE | EXCL,
+        _info(index),
+        text(_IFNAME, name),
+        nested(
+            _LINKINFO,
+            text(_INFO_KIND, "vxlan"),
+            nested(
+                _INFO_DATA,
+                u32(_VXLAN_ID, network),
+                attribute(_VXLAN_REMOTE, remote.packed),
+                attribute(_VXLAN_LOCAL, local.packed),
+                u8(_VXLAN_LEARNING, 0),
+                attribute(_VXLAN_PORT, port.to_bytes(2, "big")),
+                u8(_VXLAN_UDP_CHECKSUM, 0),
+            ),
+        ),
     )
 
 

@@ -2,7 +2,7 @@
 
 Written by hand rather than through libnftables because a change must not cost more when there is more: libnftables
 reads the whole ruleset back before each command, and a transaction here may carry structure and elements together.
-Rules are made of :mod:`expressions`. What is built is always in family ``inet``.
+Rules are made of :mod:`expressions`. What is built is in family ``inet``, unless :func:`in_family` says otherwise.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ _NEWSET, _NEWSETELEM, _DELSETELEM, _NEWOBJ, _GETOBJ = 9, 12, 14, 18, 19
 _NEWGEN = 15
 _BATCH_BEGIN, _BATCH_END = 0x10, 0x11
 _INET = 1
+NETDEV, IPV4_ONLY, IPV6_ONLY = 5, 2, 10
+"""Other families of tables: a link's own, and those of one IP version."""
 _HEADER = struct.Struct(">BBH")
 _LIST_ELEMENT = 1
 _DATA_VALUE, _DATA_VERDICT = 1, 2
@@ -152,6 +154,11 @@ def in_table(message: bytes, table: str) -> bytes:
     return message[:start] + name + message[start + len(name) :]
 
 
+def in_family(message: bytes, family: int) -> bytes:
+    """``message`` for a table of another family."""
+    return message[: HEADER.size] + bytes((family,)) + message[HEADER.size + 1 :]
+
+
 def add_chain(table: str, name: str) -> bytes:
     """A chain to jump to."""
     return _message(_NEWCHAIN, CREATE, text(1, table), text(3, name))
@@ -161,6 +168,13 @@ def add_base_chain(table: str, name: str, kind: str, hook: int, priority: int, p
     """A chain packets come by; ``kind`` is ``filter`` or ``nat``."""
     hooked = nested(4, be32(1, hook), be32(2, priority & 0xFFFFFFFF))
     return _message(_NEWCHAIN, CREATE, text(1, table), text(3, name), hooked, be32(5, policy), text(7, kind))
+
+
+def add_ingress_chain(table: str, name: str, device: str) -> bytes:
+    """A chain of family ``netdev``: what comes in by a link meets it first."""
+    hooked = nested(4, be32(1, 0), be32(2, 0), text(3, device))
+    chain = _message(_NEWCHAIN, CREATE, text(1, table), text(3, name), hooked, be32(5, ACCEPT), text(7, "filter"))
+    return in_family(chain, NETDEV)
 
 
 def delete_chain(table: str, name: str) -> bytes:

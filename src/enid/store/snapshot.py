@@ -32,7 +32,7 @@ from enid.store import peerings
 from enid.store import tables as t
 from enid.store.journal import Key
 from enid.topology import compile as compiler
-from enid.topology.records import Kind, Record, RecordKey
+from enid.topology.records import Kind, Mirror, Record, RecordKey
 
 LIVE_STATES = ("pending", "running")
 """States of an instance in which its interfaces are plugged in."""
@@ -369,6 +369,7 @@ _PORT_QUERY = (
         t.subnets.c.ipv6_cidr_block,
         func.coalesce(_OWN.c.route_table_id, _MAIN.c.route_table_id).label("route_table_id"),
         exists().where(t.flow_logs.c.resource_id.in_(_WATCHED_BY)).label("logged"),
+        exists().where(t.traffic_mirror_sessions.c.network_interface_id == t.network_interfaces.c.id).label("mirrored"),
     )
     .join(t.attachments, t.attachments.c.network_interface_id == t.network_interfaces.c.id)
     .outerjoin(t.instances, t.instances.c.id == t.attachments.c.instance_id)
@@ -425,6 +426,7 @@ def _ports(db: Connection, ids: Collection[str] | None, host_id: str | None) -> 
             groups[row.interface].append(row.value)
         else:
             public[row.interface].append((row.private_ip, row.value))
+    mirrors = _mirrors(db, [row.id for row in rows if row.mirrored])
     return [
         compiler.port(
             row,
@@ -433,6 +435,34 @@ def _ports(db: Connection, ids: Collection[str] | None, host_id: str | None) -> 
             public[row.id],
             row.host_id or host_id or "",
             prefixes[row.id],
+            mirrors[row.id],
         )
         for row in rows
     ]
+
+
+_TARGETS_ADDRESS = t.network_interfaces.c.private_ip_address.label("target")
+_MIRRORS = _Query(
+    lambda among: (
+        select(t.traffic_mirror_sessions, t.traffic_mirror_filters.c.amazon_dns, _TARGETS_ADDRESS)
+        .join(t.traffic_mirror_filters, t.traffic_mirror_filters.c.id == t.traffic_mirror_sessions.c.filter_id)
+        .join(t.traffic_mirror_targets, t.traffic_mirror_targets.c.id == t.traffic_mirror_sessions.c.target_id)
+        .join(t.network_interfaces, t.network_interfaces.c.id == t.traffic_mirror_targets.c.network_interface_id)
+        .where(among(t.traffic_mirror_sessions.c.network_interface_id))
+        .order_by(t.traffic_mirror_sessions.c.session_number)
+    )
+)
+"""The sessions of sources, but for those whose target's interface is gone."""
+
+
+def _mirrors(db: Connection, sources: Collection[str]) -> defaultdict[str, list[Mirror]]:
+    """The traffic mirror sessions of each of these interfaces, in order."""
+    result: defaultdict[str, list[Mirror]] = defaultdict(list)
+    if not sources:
+        return result
+    rows = list(_MIRRORS.of(db, sources))
+    of_filter = t.traffic_mirror_filter_rules.c.filter_id
+    rules = _by(db, t.traffic_mirror_filter_rules, of_filter, {row.filter_id for row in rows})
+    for row in rows:
+        result[row.network_interface_id].append(compiler.mirror(row, rules[row.filter_id]))
+    return result

@@ -16,6 +16,8 @@ from enid.topology.records import (
     AclEntry,
     Address,
     Appliance,
+    Mirror,
+    MirrorRule,
     Network,
     NetworkAcl,
     Peering,
@@ -224,12 +226,14 @@ def port(
     public: Iterable[tuple[str, str]],
     host: str,
     prefixes: Iterable[str] = (),
+    mirrors: Sequence[Mirror] = (),
 ) -> Port:
     """An attached interface of a live instance or of an appliance.
 
     :param row: interface, attachment, subnet and (of an appliance: absent) instance columns, joined.
     :param addresses: in order of assignment, the primary first.
     :param public: (private, public) pairs.
+    :param mirrors: in the order of their session numbers.
     """
     parsed = [ip_address(address) for address in addresses]
     return Port(
@@ -254,6 +258,39 @@ def port(
         public=tuple(sorted((IPv4Address(private), IPv4Address(ip)) for private, ip in public)),
         appliance=Appliance(row.interface_type) if row.appliance_id else None,
         logged=bool(row.logged),
+        mirrors=tuple(mirrors),
+    )
+
+
+def mirror(row: Any, rules: Iterable[Any]) -> Mirror:
+    """A traffic mirror session.
+
+    :param row: the session, its filter and the address of its target, joined.
+    :param rules: of its filter.
+    """
+    sides: dict[str, list[MirrorRule]] = {"ingress": [], "egress": []}
+    for rule in sorted(rules, key=lambda rule: int(rule.rule_number)):
+        sides[rule.direction].append(_mirror_rule(rule))
+    ingress, egress = map(tuple, sides.values())
+    target = IPv4Address(row.target)
+    return Mirror(row.id, target, row.virtual_network_id, row.packet_length, ingress, egress, row.amazon_dns)
+
+
+def _mirror_rule(row: Any) -> MirrorRule:
+    source, destination = (
+        (first, last) if first is not None else None
+        for first, last in (
+            (row.source_from_port, row.source_to_port),
+            (row.destination_from_port, row.destination_to_port),
+        )
+    )
+    return MirrorRule(
+        row.rule_action == "accept",
+        -1 if row.protocol is None else row.protocol,
+        ip_network(row.source_cidr_block),
+        ip_network(row.destination_cidr_block),
+        source,
+        destination,
     )
 
 

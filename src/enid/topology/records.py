@@ -237,6 +237,40 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True)
+class MirrorRule:
+    """One rule of a traffic mirror filter, in one direction."""
+
+    accept: bool
+    protocol: int
+    """IANA number; -1 is any."""
+    source: Network
+    destination: Network
+    """Of the same family."""
+    source_ports: tuple[int, int] | None = None
+    destination_ports: tuple[int, int] | None = None
+    """First and last, of TCP and UDP only; ``None`` is any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """A traffic mirror session of a port: where copies of its packets go, and of which."""
+
+    id: str
+    """tms-…"""
+    target: IPv4Address
+    """The primary address of the target's interface."""
+    network: int
+    """VXLAN's."""
+    length: int | None
+    """Most bytes of a packet, counted from its Ethernet header; ``None``: all that fit."""
+    ingress: tuple[MirrorRule, ...]
+    egress: tuple[MirrorRule, ...]
+    """In order: the first that fits decides. None fits: not mirrored."""
+    dns: bool = False
+    """What is asked of Amazon's resolver, too, whatever the rules say."""
+
+
+@dataclass(frozen=True, slots=True)
 class Port:
     """An interface plugged into a running instance, or into an appliance."""
 
@@ -268,6 +302,8 @@ class Port:
     timeouts: Timeouts = Timeouts()
     logged: bool = False
     """A flow log watches it: each of its packets must be seen, so none may take a short cut past the router's rules."""
+    mirrors: tuple[Mirror, ...] = ()
+    """In the order they are asked: the first one with a filter that fits copies a packet."""
 
     @property
     def key(self) -> RecordKey:

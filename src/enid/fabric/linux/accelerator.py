@@ -55,7 +55,8 @@ def may_accelerate(port: Port) -> bool:
     The switch for whatever has to see each packet of a port's flows, or has a say in more than their first: it says no
     here, and the port's packets all go through nftables.
     """
-    return port.source_dest_check and port.timeouts == Timeouts() and not port.logged
+    watched = port.logged or port.mirrors
+    return port.source_dest_check and port.timeouts == Timeouts() and not watched
 
 
 @cache

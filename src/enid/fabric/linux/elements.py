@@ -14,6 +14,7 @@ from enid.fabric.linux.names import (
     mark,
     member_prefixes,
     members,
+    mirror_link,
     peering_link,
     peering_mac,
     peering_mark,
@@ -51,17 +52,32 @@ def plug(port: Port) -> Iterator[Element]:
         yield ("unchecked", Key(device)), (table | TRANSIT).to_bytes(4, "little")
     if port.logged:
         yield ("logged", Key(device)), b""
-    yield _sender(device, port.mac)
-    yield ("combination", Key(device)), combination(port.groups) if port.gated else NO_GROUPS
-    subnet = subnet_number(port.subnet.id)
-    yield ("beside", Key(device + subnet)), b""
-    yield ("subnet", Key(device)), subnet
+    yield from _attached(device, port, port.mac, combination(port.groups) if port.gated else NO_GROUPS)
+    for session in port.mirrors:
+        yield from _mirror(mirror_link(session.id), port)
     if any(one.version == 6 for one in (*port.addresses, *port.prefixes)):
         yield ("table_of", Key(device)), table.to_bytes(4, "little")
     for private, public in port.public:
         yield ("public", Key(private.packed)), b""
         yield ("public_of", Key(private.packed)), public.packed
         yield ("private_of", Key(public.packed)), private.packed
+
+
+def _attached(device: bytes, port: Port, mac: str, groups: bytes) -> Iterator[Element]:
+    """A link to where ``port`` is: who sends there, which groups apply, and the subnet."""
+    yield _sender(device, mac)
+    yield ("combination", Key(device)), groups
+    subnet = subnet_number(port.subnet.id)
+    yield ("beside", Key(device + subnet)), b""
+    yield ("subnet", Key(device)), subnet
+
+
+def _mirror(link: str, port: Port) -> Iterator[Element]:
+    """What lets copies of the port's packets be sent to their target, as if from the port, whose groups do not apply
+    to them."""
+    device = ifname(link)
+    yield ("mirrors", Key(device)), mark(port.route_table_id).to_bytes(4, "little")
+    yield from _attached(device, port, wire_mac(link, "lower"), NO_GROUPS)
 
 
 def way_in(table: RouteTable) -> Iterator[Element]:

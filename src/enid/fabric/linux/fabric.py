@@ -236,7 +236,7 @@ class LinuxFabric:
         known |= {names.site_pin(id_) for kind, id_ in world if kind is Kind.SITE}
         known |= self._appliances.pins(world)
         for pin in self._pins.iterdir():
-            if pin.name not in known:
+            if pin.name.partition(".")[0] not in known:  # behind a dot: a part of a VPC, which its router knows
                 namespaces.unpin(pin)
 
     # Records
@@ -462,7 +462,7 @@ class LinuxFabric:
     def _unwire(self, router: Router, usable: set[str]) -> None:
         """Remove wires that are not wanted any more; no route leads there now."""
         internet = self._start()
-        ways = [name for name in router.node.links if not names.is_port_link(name) and not is_wire(name)]
+        ways = [name for name in router.node.links if not names.leads_inside(name) and not is_wire(name)]
         for name in [name for name in ways if name not in usable]:
             if name == names.INTERNET:
                 wires.part(internet.node, names.vpc_link(router.vpc.id), router.node, name)

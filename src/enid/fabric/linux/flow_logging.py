@@ -59,8 +59,9 @@ def _chain(letter: str) -> str:
 
 
 def _copy(chain: str, prefix: str) -> list[bytes]:
-    """One copy, whichever end is logged, or both."""
+    """One copy, whichever end is logged, or both; none of what is a copy already."""
     return [
+        add_rule(TABLE, chain, nft.iifname(), nft.lookup_value("mirrors"), nft.returns()),
         add_rule(TABLE, chain, nft.iifname(), nft.lookup("logged"), nft.log(GROUP, prefix), nft.returns()),
         add_rule(TABLE, chain, nft.oifname(), nft.lookup("logged"), nft.log(GROUP, prefix)),
     ]

@@ -72,6 +72,21 @@ def peering_mark(peering_id: str) -> bytes:
     return (int(_digest(peering_id, 8), 16) | 0x80000000).to_bytes(4, "little")
 
 
+def mirror_link(session_id: str) -> str:
+    """The router's end of the wire to where a traffic mirror session wraps its copies."""
+    return "m" + _tail(session_id)
+
+
+def leads_inside(link: str) -> bool:
+    """Whether a router's link is a port's or a traffic mirror session's, and not a wire out of the VPC."""
+    return is_port_link(link) or link.startswith("m")
+
+
+def mirror_pin(vpc_id: str, session_id: str) -> str:
+    """A traffic mirror session's namespace; its VPC's is named by what stands before the dot."""
+    return f"{vpc_id}.{session_id}"
+
+
 def vpc_link(vpc_id: str) -> str:
     """A VPC's wire, seen from the internet."""
     return "v" + _tail(vpc_id)

@@ -17,6 +17,7 @@ from enid.fabric.linux import elements, names, network_acls, plugs, routing
 from enid.fabric.linux.accelerator import Accelerator
 from enid.fabric.linux.gates import Gates
 from enid.fabric.linux.groups import Element
+from enid.fabric.linux.mirrors import Mirrors
 from enid.fabric.linux.node import ROUTER_SETTINGS, Aspect, Node, key_of
 from enid.fabric.linux.tables import Tables
 from enid.netlink import conntrack
@@ -77,6 +78,7 @@ class Router:
         self._acls: dict[str, NetworkAcl] = {}
         self._gates = Gates(self.node.netfilter)
         self._tables = Tables(self.node, self._resolve)
+        self._mirrors = Mirrors(self.node, counts)
         self._wires: set[str] = set()
         self.node.leaving = self.leaving
         self.drops = self._gates.drops
@@ -91,6 +93,7 @@ class Router:
         """
         try:
             failures = self._plug(changes)
+            self._mirrors.make(self._ports_here(changes))
             carried = [change for change in changes if change.key not in failures]
             carried += [Change(change.old, None) for change in changes if change.key in failures and change.old]
             self._stage(carried, wires)
@@ -104,8 +107,9 @@ class Router:
         """Make the namespace equal ``records``, keeping what is right. For a router just made."""
         try:
             changes = [Change(None, record) for record in records]
-            here = [port for port in (change.new for change in changes) if isinstance(port, Port) and self._here(port)]
-            kept = plugs.adoptable(self.node, here, self._guest) | set(wires)
+            here = self._ports_here(changes)
+            kept = plugs.adoptable(self.node, here, self._guest) | set(wires) | self._mirrors.make(here)
+            self._mirrors.discard_unknown()
             delivered = dict(self.node.routes.held)
             self.node.delete_links([name for name in self.node.links if name not in kept])
             self.node.straighten()
@@ -162,11 +166,13 @@ class Router:
 
     def close(self) -> None:
         """Let go of the namespace; what is in it stays and works."""
+        self._mirrors.close()
         self.node.close()
         self._accelerator.close()
 
     def destroy(self) -> None:
         """The namespace goes, with all that is in it."""
+        self._mirrors.destroy()
         self.node.destroy()
         self._accelerator.close()
 
@@ -175,6 +181,7 @@ class Router:
         if self.leaving:
             self._unplug(list(self.leaving)[:_BATCH_OF_LINKS])
             return bool(self.leaving)
+        self._mirrors.tidy()
         self._gates.tidy()
         if self._gates.garbage() > _GARBAGE:
             self._rewrite()
@@ -186,6 +193,10 @@ class Router:
 
     def _here(self, port: Port) -> bool:
         return port.host == self._host_id and port.vpc_id == self.vpc.id
+
+    def _ports_here(self, changes: Iterable[Change]) -> list[Port]:
+        """Of the records that are wanted."""
+        return [port for port in (change.new for change in changes) if isinstance(port, Port) and self._here(port)]
 
     def _device(self, port: Port) -> int:
         return self.node.links.get(names.port_link(port.attachment_id), 0)
@@ -297,6 +308,7 @@ class Router:
             return
         self._tables.leave(port.route_table_id)
         self._accelerator.withdraw(port)
+        self._mirrors.withdraw(port)
         self.node.routes.withdraw(key_of(route) for route in _deliveries(port, 0))
         name, device = names.port_link(port.attachment_id), self._device(port)
         if isinstance(new, Port) and new.attachment_id == port.attachment_id and self._here(new):
@@ -313,6 +325,7 @@ class Router:
             device = self._device(port)
             self._tables.use(port.route_table_id)
             self._accelerator.announce(port, device)
+            self._mirrors.announce(port)
             self.node.neighbours.announce(((device, address), port.mac) for address in _neighbours(port))
             if any(part.version == 6 for part in (*port.addresses, *port.prefixes)):
                 self.node.gateways.announce([(device, True)])
@@ -337,6 +350,7 @@ class Router:
         failed = self.node.settle_neighbours(everything)
         self._gates.commit()
         failed |= self.node.settle_routes(everything)
+        self._mirrors.commit()
         self._accelerator.open()
         if not failed:
             return {}

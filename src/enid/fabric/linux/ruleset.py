@@ -78,6 +78,7 @@ SETS = (
     Set("macs", (IFNAME, ETHER)),
     Set("outside", (IFNAME,)),
     Set("logged", (IFNAME,)),
+    Set("mirrors", (IFNAME,), MARK),
     Set("blocks4", (IPV4,), interval=True),
     Set("blocks6", (IPV6,), interval=True),
     Set("peers4", (IFNAME, IPV4), interval=True),
@@ -104,7 +105,8 @@ SETS = (
 """``spoof``: who may send from what, and the mark of its route table. ``unchecked``: the same for ports whose source
 check is off; ``own``: the router's addresses, which these may not pretend to have. ``delegated``: the same as
 ``spoof``, by the first address of a prefix. ``macs``: the MAC behind each link. ``outside``: the links to gateways.
-``logged``: those with a flow log. ``blocks``: the VPC's. ``peers``: the addresses behind each link to a peered VPC;
+``logged``: those with a flow log. ``mirrors``: the links that copies of mirrored packets come by, and the mark of the
+route table they go by. ``blocks``: the VPC's. ``peers``: the addresses behind each link to a peered VPC;
 ``peer_mark``: the mark of the flows over such a link, and ``peer_flows`` the same as pairs.
 ``public``: private addresses that have one. ``combination``: the number of the groups a link's port carries;
 ``egress`` and ``ingress``: the chains of a number. ``table_of``: the route table of a link's port with IPv6, and
@@ -224,6 +226,8 @@ def _source() -> list[bytes]:
         # Duplicate address detection is not needed.
         _rule("source", nft.version(6), nft.source(6), nft.equal(bytes(16)), nft.drop()),
         _rule("source", nft.version(4), nft.source(4), nft.equal(bytes(4)), nft.drop()),
+        # Not tracked: to whom a copy is sent from, an answer is nothing it asked for.
+        _rule("source", nft.iifname(), nft.lookup_value("mirrors"), nft.set_mark(), nft.notrack(), nft.accept()),
         _rule("source", _drop("spoof")),
     ]
 
@@ -391,6 +395,7 @@ def _router() -> list[bytes]:
         *(_rule("asked", _service(version), nft.accept()) for version in (4, 6)),
         _rule("asked", _drop("to_router")),
         add_base_chain(TABLE, "output", "filter", OUTPUT, 0, ACCEPT),
+        _rule("output", nft.oifname(), nft.lookup_value("mirrors"), nft.accept()),
         *unreachable,
     ]
 
