@@ -528,6 +528,51 @@ def _(w: World) -> Refused:
     return "ReleaseAddress", params, "Address …"
 
 
+@row("mirror to a load balancer", "UnsupportedOperation")
+def _(w: World) -> Refused:
+    params = {"NetworkLoadBalancerArn": "arn:aws:elasticloadbalancing:us-east-1:111111111111:loadbalancer/net/x/1"}
+    return "CreateTrafficMirrorTarget", params, "The parameter NetworkLoadBalancerArn is not supported."
+
+
+@row("mirror by a filter that is not there", "InvalidTrafficMirrorFilterId.NotFound")
+def _(w: World) -> Refused:
+    id_ = f"tmf-{GONE}"
+    params = w.mirror() | {"TrafficMirrorFilterId": id_}
+    return "CreateTrafficMirrorSession", params, f"The traffic mirror filter ID '{id_}' does not exist"
+
+
+@row("a session number that is taken", "InvalidParameterValue")
+def _(w: World) -> Refused:
+    params = w.mirror()
+    w.ec2.create_traffic_mirror_session(**params)
+    return "CreateTrafficMirrorSession", params, "The session number 1 is already being used by tms-…"
+
+
+@row("a fourth session of an interface", "TrafficMirrorSessionsPerInterfaceLimitExceeded")
+def _(w: World) -> Refused:
+    params = w.mirror()
+    for number in (2, 3, 4):
+        w.ec2.create_traffic_mirror_session(**params | {"SessionNumber": number})
+    sentence = "The allowed number of Traffic Mirror sessions for the specified network interface has been exceeded."
+    return "CreateTrafficMirrorSession", params, sentence
+
+
+@row("delete a filter a session uses", "TrafficMirrorFilterInUse")
+def _(w: World) -> Refused:
+    params = w.mirror()
+    w.ec2.create_traffic_mirror_session(**params)
+    asked = {"TrafficMirrorFilterId": params["TrafficMirrorFilterId"]}
+    return "DeleteTrafficMirrorFilter", asked, "The Traffic Mirror filter cannot be deleted because …"
+
+
+@row("delete a target a session uses", "TrafficMirrorTargetInUseException")
+def _(w: World) -> Refused:
+    params = w.mirror()
+    w.ec2.create_traffic_mirror_session(**params)
+    asked = {"TrafficMirrorTargetId": params["TrafficMirrorTargetId"]}
+    return "DeleteTrafficMirrorTarget", asked, "The Traffic Mirror target cannot be deleted because …"
+
+
 @row("a token used for something else", "IdempotentParameterMismatch")
 def _(w: World) -> Refused:
     w.eni(ClientToken="token")

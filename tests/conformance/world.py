@@ -51,6 +51,18 @@ class World:
         made = self.ec2.create_network_interface(SubnetId=subnet or self.subnet, **params)
         return str(made["NetworkInterface"]["NetworkInterfaceId"])
 
+    def mirror(self) -> dict[str, Any]:
+        """What CreateTrafficMirrorSession is asked."""
+        target = self.ec2.create_traffic_mirror_target(NetworkInterfaceId=self.eni())["TrafficMirrorTarget"]
+        return {
+            "NetworkInterfaceId": self.eni(),
+            "TrafficMirrorTargetId": target["TrafficMirrorTargetId"],
+            "TrafficMirrorFilterId": self.ec2.create_traffic_mirror_filter()["TrafficMirrorFilter"][
+                "TrafficMirrorFilterId"
+            ],
+            "SessionNumber": 1,
+        }
+
     def launch(self, type_: str = "t3.small", **params: Any) -> dict[str, Any]:
         """What RunInstances is asked."""
         where = {} if "NetworkInterfaces" in params else {"SubnetId": self.subnet}
