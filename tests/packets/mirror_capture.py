@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import socket
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -71,7 +72,8 @@ class Capture:
 
     def __init__(self, lab: Lab, target: Port) -> None:
         self._socket = lab.guest(target).udp(target.addresses[0], VXLAN)
-        self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 64 << 20)
+        with suppress(PermissionError):  # in a user namespace
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 64 << 20)
         self.copies: list[Copy] = []
 
     def read(self) -> list[Copy]:
