@@ -35,8 +35,9 @@ VXLAN_PORT = 4789
 _WIRE = "in"
 _LONGEST = PORT_MTU - truncation.WRAPPING
 """Of a copy, so that it reaches its target in one piece."""
-_UNLIMITED = 65535
-"""MTU where what is too long will be cut: before that it must not be fragmented."""
+_WIRE_MTU = 65535
+"""A copy in its wrapping may be longer than any port carries: it is cut, or, where that cannot be, sent on to the port
+in fragments. Groups judge it whole."""
 _SETTINGS: Mapping[str, int] = {
     **END_SETTINGS,
     "net/ipv6/conf/all/disable_ipv6": 1,
@@ -58,7 +59,7 @@ class MirrorPlace:
         self.node = Node(path, counts, _SETTINGS)
         if not wires.joined(router, self.link, self.node, _WIRE):
             wires.part(router, self.link, self.node, _WIRE)
-            wires.make(router, self.link, self.node, _WIRE, PORT_MTU)
+            wires.make(router, self.link, self.node, _WIRE, _WIRE_MTU)
             offloads.do_without(router.namespace, self.link)
 
     @property
@@ -112,19 +113,17 @@ class MirrorPlace:
             netfilter.commit(old)
 
     def _cut(self, length: int | None) -> None:
-        """Copies are cut to ``length``, or to what one packet carries."""
-        device, mtu = self.node.links[_WIRE], _UNLIMITED
+        """Copies are cut to ``length``, or to what one packet carries; the latter only where there are programs."""
         try:
             program = syscall.Program(truncation.program(min(length or _LONGEST, _LONGEST)).assemble({}, {}), "enid")
         except OSError:
             if length is not None:
                 raise
-            mtu = PORT_MTU
-        else:
-            for step in (add_clsact(device), set_egress(device, program.descriptor, "enid")):
-                self.node.route.request(step)
-            program.close()
-        self.node.route.request(links.set_link(index=device, mtu=mtu))
+            return
+        device = self.node.links[_WIRE]
+        for step in (add_clsact(device), set_egress(device, program.descriptor, "enid")):
+            self.node.route.request(step)
+        program.close()
 
     def close(self) -> None:
         """The namespace stays."""
