@@ -170,6 +170,32 @@ def test_what_the_guest_itself_configured_stays(guests: Guests, router: Router) 
     assert "203.0.113.0/24" in guests.run("i-aaaa", "ip", "route").stdout
 
 
+def test_what_root_inside_took_away_is_put_back_and_what_it_added_stays(guests: Guests, router: Router) -> None:
+    guests.sandboxes.configure("i-aaaa", [LEFT, RIGHT])
+    guests.run("i-aaaa", "ip", "address", "flush", "dev", "eth1", "scope", "global")
+    guests.run("i-aaaa", "ip", "rule", "del", "pref", "10000")
+    guests.run("i-aaaa", "ip", "address", "add", "10.0.1.99/32", "dev", "eth0")
+    guests.sandboxes.refresh("i-aaaa", [LEFT, RIGHT])
+    with inside(guests) as route:
+        both = {one.id: links.parse_link(route.request(links.get_link(name=one.device))[0]) for one in (LEFT, RIGHT)}
+        there, right = read(route), wanted([LEFT, RIGHT], {id_: link.index for id_, link in both.items()})
+    assert set(right.addresses) <= set(there.addresses)
+    assert set(there.routes) == set(right.routes)
+    assert set(there.rules) == set(right.rules)
+    assert "10.0.1.99" in guests.run("i-aaaa", "ip", "address").stdout
+
+
+def test_a_link_that_root_inside_took_down_stays_down(guests: Guests, router: Router) -> None:
+    guests.sandboxes.configure("i-aaaa", [LEFT, RIGHT])
+    guests.run("i-aaaa", "ip", "link", "set", "eth1", "down")
+    guests.sandboxes.refresh("i-aaaa", [LEFT, RIGHT])
+    assert "DOWN" in guests.run("i-aaaa", "ip", "link", "show", "eth1").stdout
+    assert "10.0.2.10" in guests.run("i-aaaa", "ip", "address").stdout
+    assert router.reaches("10.0.1.10")
+    guests.sandboxes.configure("i-aaaa", [LEFT, RIGHT])
+    assert router.reaches("10.0.2.10")
+
+
 def test_a_lone_interface_is_configured_and_read_back(guests: Guests, router: Router) -> None:
     """By another agent, too, which takes away what is not wanted any more."""
     guests.sandboxes.configure("i-aaaa", [LEFT])

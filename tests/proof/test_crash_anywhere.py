@@ -28,7 +28,7 @@ from kernel_truth import Truth
 from enid.settings import Quotas
 from whole_enid import Enid, running_enid, until
 
-pytestmark = [pytest.mark.root, pytest.mark.timeout(scale.amount(600, 36_000))]
+pytestmark = [pytest.mark.root, pytest.mark.timeout(scale.amount(1800, 36_000))]
 
 KILLS = scale.amount(60, 500)
 _AT_STEPS = KILLS * 2 // 3

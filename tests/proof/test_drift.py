@@ -30,7 +30,7 @@ from enid.reconcile import drift
 from enid.settings import Quotas
 from whole_enid import Enid, running_enid, until
 
-pytestmark = [pytest.mark.root, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.root, pytest.mark.timeout(900)]
 
 BY_EVENT, BY_SWEEP = 5.0, 30.0
 """Seconds within which what is broken is whole again."""

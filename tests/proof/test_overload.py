@@ -30,7 +30,7 @@ from enid import supervisor
 from enid.settings import Quotas, Settings
 from whole_enid import Enid, running_enid, until
 
-pytestmark = [pytest.mark.root, pytest.mark.timeout(scale.amount(600, 3600))]
+pytestmark = [pytest.mark.root, pytest.mark.timeout(scale.amount(900, 3600))]
 
 SECONDS = scale.amount(5, 120)
 """How long a flood lasts."""

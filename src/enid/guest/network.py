@@ -68,10 +68,10 @@ class GuestNetwork:
         found = {port.id: link for port in ports if (link := self._link(socket, port))}
         plugged = [port for port in ports if port.id in found]
         wanted = netconfig.wanted(plugged, {port_id: link.index for port_id, link in found.items()})
-        there, down = read(socket), {link.index for link in found.values() if not link.up}
-        whole = _without(wanted, down)
+        down = {link.index for link in found.values() if not link.up}
+        there, whole = _common(read(socket), wanted), _without(wanted, down)
         failure = self._change(socket, _common(there, whole), whole)
-        self._applied = wanted
+        self._applied = _together(self._applied or whole, there)
         self._name(socket, plugged, found)
         if failure:
             raise failure
@@ -152,6 +152,15 @@ def _common(one: NetworkConfiguration, other: NetworkConfiguration) -> NetworkCo
         tuple(each for each in one.addresses if each in other.addresses),
         tuple(each for each in one.routes if each in other.routes),
         tuple(each for each in one.rules if each in other.rules),
+    )
+
+
+def _together(one: NetworkConfiguration, other: NetworkConfiguration) -> NetworkConfiguration:
+    """What is in either."""
+    return NetworkConfiguration(
+        (*one.addresses, *_absent(other.addresses, one.addresses)),
+        (*one.routes, *_absent(other.routes, one.routes)),
+        (*one.rules, *_absent(other.rules, one.rules)),
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Interface
 from pathlib import Path
 
@@ -65,6 +66,9 @@ END_SETTINGS: Mapping[str, int] = {
     "net/ipv6/conf/default/addr_gen_mode": 1,
 }
 """For a namespace that is an end of the network and forwards nothing."""
+
+_parse_route = lru_cache(1 << 13)(routes.parse_route)
+"""There are many, and each time they are looked at they are the same."""
 
 RouteKey = tuple[int, Network, int]
 
@@ -164,7 +168,7 @@ class Node:
 
     def _routes_there(self) -> dict[RouteKey, Route]:
         bodies = (body for version in (4, 6) for body in self.route.dump(routes.get_routes(version)))
-        return {key_of(route): route for route in map(routes.parse_route, bodies) if route and is_ours(route)}
+        return {key_of(route): route for route in map(_parse_route, bodies) if route and is_ours(route)}
 
     def _rules_there(self) -> dict[Rule, bool]:
         bodies = (body for version in (4, 6) for body in self.route.dump(rules.get_rules(version)))
