@@ -29,7 +29,7 @@ pytestmark = pytest.mark.root
 
 FEW, MANY = 5, 200
 MOST = {
-    "create": (7, 1, 0, 0, 0),
+    "create": (5, 1, 0, 0, 0),
     "attach": (7, 6, 14, 1, 1),
     "detach": (5, 7, 8, 1, 1),
     "authorize": (7, 3, 2, 1, 0),

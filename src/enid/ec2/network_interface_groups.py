@@ -13,9 +13,11 @@ from enid.store.tables import network_interface_groups, security_groups
 Group = tuple[str, str]
 """Id and name."""
 
+DEFAULT = "default"
+"""The name of the group that every VPC has, and keeps."""
 _GROUPS = security_groups.c
 _SELECT = select(_GROUPS.id, _GROUPS.name, _GROUPS.vpc_id)
-_DEFAULT = _SELECT.where(_GROUPS.vpc_id == bindparam("vpc"), _GROUPS.name == "default")
+_DEFAULT = _SELECT.where(_GROUPS.vpc_id == bindparam("vpc"), _GROUPS.name == DEFAULT)
 _NAMED = _SELECT.where(_GROUPS.account_id == bindparam("account"), _GROUPS.id.in_(bindparam("wanted", expanding=True)))
 _INSERT = insert(network_interface_groups)
 

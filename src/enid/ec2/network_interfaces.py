@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, insert, select
+from sqlalchemy import Row, and_, bindparam, delete, insert, select
 
 from enid.ec2 import (
     addresses,
@@ -42,7 +42,7 @@ from enid.ec2.registry import operation
 from enid.ec2.unsupported import refuse
 from enid.store import allocation, flow_logs, traffic_mirrors
 from enid.store.ids import new_id, new_mac
-from enid.store.tables import attachments, network_interfaces, subnets, vpcs
+from enid.store.tables import attachments, network_interfaces, security_groups, subnets, vpcs
 from enid.store.tallies import NETWORK_INTERFACES, tally
 
 
@@ -152,8 +152,13 @@ _GROUND = (
         vpcs.c.enable_dns_support,
         vpcs.c.enable_dns_hostnames,
         tally(NETWORK_INTERFACES, subnets.c.account_id).label("interfaces"),
+        security_groups.c.id.label("default_group"),
     )
     .join(vpcs, vpcs.c.id == subnets.c.vpc_id)
+    .outerjoin(
+        security_groups,
+        and_(security_groups.c.vpc_id == vpcs.c.id, security_groups.c.name == network_interface_groups.DEFAULT),
+    )
     .where(subnets.c.id == bindparam("subnet"), subnets.c.account_id == bindparam("account"))
 )
 _INSERT = insert(network_interfaces).returning(*network_interfaces.c)
@@ -184,9 +189,9 @@ def _create(
     ctx: Context, spec: NewInterface, given_tags: tags.TagList, *, launching: bool = False
 ) -> tuple[Row[Any], network_interface_view.Related]:
     ground = _ground(ctx, spec.subnet_id)
-    groups = []
+    groups: Sequence[network_interface_groups.Group] = []
     if spec.has_groups:
-        groups = network_interface_groups.chosen(ctx, ground.vpc_id, spec.group_ids, creating=not launching)
+        groups = _groups(ctx, ground, spec.group_ids, creating=not launching)
     block = IPv4Network(ground.cidr_block)
     ipv4 = _ipv4(ctx, spec, ground, block)
     ipv6 = _ipv6(ctx, spec, ground)
@@ -218,6 +223,14 @@ def _create(
     return row, related
 
 
+def _groups(
+    ctx: Context, ground: Row[Any], group_ids: Sequence[str], *, creating: bool
+) -> Sequence[network_interface_groups.Group]:
+    if group_ids:
+        return network_interface_groups.chosen(ctx, ground.vpc_id, group_ids, creating=creating)
+    return [(ground.default_group, network_interface_groups.DEFAULT)] if ground.default_group else []
+
+
 def _prefixes(ctx: Context, spec: NewInterface, ground: Row[Any], id_: str) -> list[tuple[int, str]]:
     """Prefixes come after addresses, so that the choice of one knows of the other."""
     result = []
@@ -229,7 +242,7 @@ def _prefixes(ctx: Context, spec: NewInterface, ground: Row[Any], id_: str) -> l
 
 
 def _ground(ctx: Context, subnet_id: str) -> Row[Any]:
-    """The subnet, its VPC's DNS attributes, and how many interfaces the account has."""
+    """The subnet, its VPC's DNS attributes and default group, and how many interfaces the account has."""
     check_id("subnet", subnet_id)
     row = ctx.db.execute(_GROUND, {"subnet": subnet_id, "account": ctx.account_id}).one_or_none()
     if row is None:

@@ -14,6 +14,7 @@ from enid.ec2 import dependants, filters, permissions, quotas, referenced_groups
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.describe import describe
 from enid.ec2.errors import AwsError, invalid_parameter_value, not_found
+from enid.ec2.network_interface_groups import DEFAULT
 from enid.ec2.permissions import ANY, Rule
 from enid.ec2.registry import operation
 from enid.ec2.resources import fetch
@@ -22,8 +23,6 @@ from enid.store.ids import new_id
 from enid.store.tables import network_interface_groups, security_groups, vpc_cidr_blocks, vpcs
 from enid.store.tallies import SECURITY_GROUPS
 
-DEFAULT = "default"
-"""The name of the group every VPC has and keeps."""
 _GROUP, _RULE = security_groups.c, tables.security_group_rules.c
 
 

@@ -57,8 +57,7 @@ def usable(block: IPv4Network | IPv6Network) -> range:
     return range(RESERVED_AT_START, block.num_addresses - RESERVED_AT_END)
 
 
-_FREE_OFFSETS = text(
-    """
+_FREE = """
     WITH RECURSIVE step (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM step WHERE i + 1 < :size)
     SELECT free FROM (SELECT :first + (:shift + i) % :size AS free FROM step) AS candidate
     WHERE NOT EXISTS (
@@ -72,10 +71,16 @@ _FREE_OFFSETS = text(
         WHERE subnet_id = :subnet_id AND family = 4 AND free BETWEEN first_offset AND last_offset
     )
     LIMIT :count
-    """
-).bindparams(*(bindparam(name, type_=BigInteger) for name in ("size", "first", "shift", "count")))
+"""
 """Both databases make the steps one by one and stop at the limit, so that a search costs one look into the index for
 each address taken after the starting point: usually none."""
+_NUMBERS = [bindparam(name, type_=BigInteger) for name in ("size", "first", "shift", "count")]
+_FREE_OFFSETS = text(_FREE).bindparams(*_NUMBERS)
+_TAKE_ONE = text(
+    f"UPDATE subnets SET next_offset = found.free + 1 FROM ({_FREE}) AS found "
+    "WHERE subnets.id = :subnet_id RETURNING next_offset"
+).bindparams(*_NUMBERS)
+"""The search and the moving on in one: no row when nothing is free."""
 
 
 def free_offsets(db: Connection, subnet_id: str, block: IPv4Network, start: int, count: int) -> list[int]:
@@ -91,15 +96,18 @@ def free_offsets(db: Connection, subnet_id: str, block: IPv4Network, start: int,
 
 def _search(db: Connection, subnet_id: str, block: IPv4Network, start: int, count: int) -> list[int]:
     """As :func:`free_offsets`, or as many as there are."""
+    return list(db.execute(_FREE_OFFSETS, _asked(subnet_id, block, start, count)).scalars())
+
+
+def _asked(subnet_id: str, block: IPv4Network, start: int, count: int) -> dict[str, Any]:
     offsets = usable(block)
-    parameters = {
+    return {
         "size": len(offsets),
         "first": offsets.start,
         "shift": (start - offsets.start) % len(offsets),
         "subnet_id": subnet_id,
         "count": count,
     }
-    return list(db.execute(_FREE_OFFSETS, parameters).scalars())
 
 
 _MOVE_ON = update(subnets).where(subnets.c.id == bindparam("subnet")).values(next_offset=bindparam("offset"))
@@ -117,6 +125,11 @@ def take_ipv4(
     """
     if not count:
         return []
+    if count == 1 and not given:
+        offset = db.execute(_TAKE_ONE, _asked(subnet_id, block, start, 1)).scalar()
+        if offset is None:
+            raise Exhausted
+        return [block.network_address + (offset - 1)]
     base = int(block.network_address)
     avoided = {int(address) - base for address in given}
     found = _search(db, subnet_id, block, start, count + len(avoided))

@@ -13,7 +13,7 @@ import hashlib
 import hmac
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from urllib.parse import quote
 
@@ -154,7 +154,7 @@ def _check_headers(request: Request, claim: Claim) -> None:
 
 def _check_time(claim: Claim, now: datetime) -> None:
     try:
-        signed = datetime.strptime(claim.timestamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        signed = datetime.fromisoformat(claim.timestamp)
     except ValueError:
         raise _incomplete("X-Amz-Date is no date.") from None
     # Compared as distances from now: adding to a date near year 9999 would overflow.
