@@ -15,7 +15,13 @@ from sqlalchemy import Row, insert, select, update
 from enid.ec2 import addresses, filters, nat_gateway_view, quotas, requester_managed, routes, tags
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.describe import describe
-from enid.ec2.errors import AwsError, invalid_parameter_combination, missing_parameter, unsupported
+from enid.ec2.errors import (
+    AwsError,
+    invalid_parameter_combination,
+    invalid_parameter_value,
+    missing_parameter,
+    unsupported,
+)
 from enid.ec2.network_interfaces import NewInterface
 from enid.ec2.registry import operation
 from enid.ec2.resources import fetch, fetch_all
@@ -65,6 +71,8 @@ def _check_addresses(ctx: Context, params: Params) -> None:
     """A public gateway has an Elastic IP for each of its private addresses, a private one has none."""
     secondary, count = params.get("SecondaryPrivateIpAddresses", ()), params.get("SecondaryPrivateIpAddressCount")
     elastic = params.get("SecondaryAllocationIds", ())
+    if count is not None and count < 1:
+        raise invalid_parameter_value(f"Value ({count}) for parameter secondaryPrivateIpAddressCount is invalid.")
     if params.get("ConnectivityType", PUBLIC) == PRIVATE:
         if params.get("AllocationId") or elastic:
             raise invalid_parameter_combination("An Elastic IP address cannot be specified for a private NAT gateway.")
