@@ -133,7 +133,7 @@ def test_what_is_looked_at_would_tell(told: tuple[Enid, dict[str, str]]) -> None
     log = texts[str(enid.settings.state_dir / "log/enid.log")]
     assert "the api ended with -9" in log
     assert len(log.splitlines()) > 5
-    assert re.search(r'operation="RunInstances"', texts["metrics"])
+    assert re.search(r'operation="TerminateInstances"', texts["metrics"])
     assert any("enid.supervisor" in text for where, text in texts.items() if where.startswith("/proc"))
     store = b"".join(path.read_bytes() for path in (enid.settings.state_dir / "store").iterdir())
     assert secrets["the access key"].encode() in store, "as it is written where it is kept"

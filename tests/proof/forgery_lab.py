@@ -53,6 +53,12 @@ class Heard:
     connections: list[str] = field(default_factory=list)
     """Services that somebody connected to."""
 
+    def add(self, more: Heard) -> None:
+        self.probes |= more.probes
+        self.strays += more.strays
+        self.callers += more.callers
+        self.connections += more.connections
+
 
 class ForgeryLab:
     """:param accelerator: as the setting."""

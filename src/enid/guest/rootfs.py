@@ -35,6 +35,8 @@ _TTY_GROUP = 5
 _HIDDEN_FILES = ("kcore", "keys", "latency_stats", "sched_debug", "sysrq-trigger", "timer_list")
 _HIDDEN_DIRECTORIES = ("/proc/acpi", "/proc/scsi", "/sys/firmware", "/sys/kernel/debug", "/sys/kernel/security")
 _READ_ONLY = ("bus", "fs", "irq", "sys")
+_NOT_ITS_OWN = ("/proc/sys/net/netfilter/nf_hooks_lwtunnel",)
+"""Below the instance's own, and yet the whole host's: any network's root can switch it on, and nobody off again."""
 
 
 def build(plan: Plan, user_namespace_fd: int) -> None:
@@ -138,6 +140,9 @@ def _hide() -> None:
         if name == "sys":
             mount("/proc/sys/net", "/proc/sys/net", flags=MS_BIND)
         mount("", f"/proc/{name}", flags=MS_REMOUNT | MS_BIND | MS_RDONLY | _SAFE)
+    for path in _NOT_ITS_OWN:
+        if os.path.exists(path):
+            mount("/dev/null", path, flags=MS_BIND)
     for directory in _HIDDEN_DIRECTORIES:
         if os.path.isdir(directory):
             mount("tmpfs", directory, "tmpfs", _SAFE | MS_RDONLY, "mode=000")
