@@ -134,6 +134,7 @@ def test_nobody_gets_anothers_data(enid: Any) -> None:
     assert curl(enid, victim["InstanceId"], f"{LATEST}/meta-data/instance-id") == victim["InstanceId"]
 
 
+@pytest.mark.timeout(300)
 def test_nobody_gets_anothers_data_by_what_he_says_or_by_the_same_address_elsewhere(enid: Any) -> None:
     """Two VPCs of the same addresses; headers that proxies set; tokens of the other; and IPv6."""
     options = {"HttpProtocolIpv6": "enabled"}
