@@ -23,10 +23,11 @@ lint: .setup ## style
 types: .setup ## types
 	@$(PYTHON) -m mypy
 
-soak: .setup ## try for hours to prove the data plane wrong (needs root; docs/proof.md; SOAK=0.1 takes a tenth)
+soak: .setup ## try for hours to prove enid wrong (needs root; docs/proof.md; SOAK=0.1 takes a tenth)
 	@SOAK=$${SOAK:-1} $(PYTHON) -m pytest tests/proof tests/conformance/test_random_calls.py -x -s $(ARGS)
 
-bench: .setup ## measure what the README claims (needs root)
+bench: ## measure what the README claims (needs root; docs/performance.md; QUICK=1 less, ALL=1 more)
+	@scripts/setup bench
 	@$(PYTHON) -m bench $(ARGS)
 
 setup: ## install packages and the Python environment for development

@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -110,12 +111,14 @@ def _kernel(namespace: int) -> Counter[str]:
         for what, kind in _NFT.items():
             found[NFT + what] = len(list(tables.dump(_list(kind))))
         for body in list(tables.dump(_list(_GETSET))):  # one dump after the other
-            each = dict(attributes(body[4:]))
-            request = nftables.get_elements(to_text(each[_TABLE]), to_text(each[_NAME]))
-            found[f"{NFT}elements"] += sum(
-                1 for answer in tables.dump(request) for _ in nftables.parse_elements(answer)
-            )
+            with suppress(FileNotFoundError):  # its table is an old one, and has just gone
+                found[f"{NFT}elements"] += _elements(tables, dict(attributes(body[4:])))
     return found
+
+
+def _elements(tables: NetfilterSocket, declared: Mapping[int, bytes]) -> int:
+    request = nftables.get_elements(to_text(declared[_TABLE]), to_text(declared[_NAME]))
+    return sum(1 for answer in tables.dump(request) for _ in nftables.parse_elements(answer))
 
 
 def _list(kind: int) -> bytes:

@@ -118,6 +118,8 @@ def test_churn_loses_nothing_and_leaves_nothing() -> None:
             await_the_same(there, before)
             counted = {**census.counts(there.enid.settings), **census.sizes(there.enid.settings)}
             samples.append((time.monotonic() - begun, counted))
+            if LONG:
+                print(f"{samples[-1][0]:7.0f} s  {counted}")
         assert census.pids(there.enid.settings) == started, "a process was started again"
         print(f"{churn.calls.total()} calls, {sent} packets, none lost: {dict(churn.calls)}")
         if LONG:
