@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench import plots
 from bench.series import Series, at_a_size, series
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -23,6 +22,8 @@ Entry = Mapping[str, Any]
 
 
 def main() -> None:
+    from bench import plots  # here, because only drawing needs what draws
+
     report = json.loads(RESULTS.read_text())
     drawn = series(report["figures"])
     PLOTS.mkdir(exist_ok=True)

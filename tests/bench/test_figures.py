@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
-from bench.figures import at_most, compared
+from bench.figures import at_most, compared, told
 from bench.measure import interleave, percentile, ratio
 from bench.plan import Bench, Plan
 from bench.prober import Flow
-from bench.table import BEGIN, END, between, table
+from bench.series import series
+from bench.table import BEGIN, END, between, generated
 
 
 @pytest.mark.parametrize(("value", "ok"), [(9.9, True), (10.0, True), (10.1, False)])
@@ -65,12 +69,57 @@ def test_the_environment_chooses_what_is_measured() -> None:
     assert (Plan(quick=True).rounds(100), Plan().rounds(100), Plan(quick=True).rounds(4)) == (25, 100, 2)
 
 
-def test_the_table_takes_its_place_in_the_page() -> None:
-    report = {"figures": [at_most("replumb_lost", 3, "packets", 0).as_json()]}
-    page = between(f"before\n{BEGIN}\nold\n{END}\nafter\n", table(report))
+def test_a_figure_without_a_goal_only_informs() -> None:
+    figure = told("bridge_udp_rr", 5.0, "transactions/s", 6.0, 5 / 6)
+    assert figure.ok
+    assert figure.as_json()["goal"] == ""
+    assert "goal" not in figure.line()
+
+
+def test_what_takes_its_time_is_measured_when_it_is_asked_for() -> None:
+    bench = Bench("failover", ("failover_eni_p50",), lambda plan: [], further=True)
+    assert bench.wanted(Plan.of({})) is None
+    assert bench.wanted(Plan.of({"ALL": "1", "QUICK": "1"})) == Plan(quick=True)
+    assert bench.wanted(Plan.of({"ONLY": "failover"})) == Plan()
+    chosen = bench.wanted(Plan.of({"ONLY": "failover_eni_p50"}))
+    assert chosen is not None
+    assert not chosen.wants("failover_route_p50")
+
+
+def test_a_flow_is_told_apart_by_holder() -> None:
+    flow = Flow(sent=[0.0, 0.001, 0.002, 0.003], arrived=[0, 1, 3], heard=[[0, 1], [3]])
+    assert flow.at(1).first_after(0.0) == pytest.approx(0.003)
+    assert flow.at(0).since(0.001) == 1
+
+
+def _entries() -> list[dict[str, Any]]:
+    figures = [at_most("replumb_lost", 3, "packets", 0), told("vrrp_p50", 12.5, "ms")]
+    figures += [told(f"attach_at_{size}", size / 10, "ms") for size in (100, 10, 1000)]
+    return [figure.as_json() for figure in figures]
+
+
+def test_the_tables_take_their_place_in_the_page() -> None:
+    machine = {"processors": 2, "kernel": "6.18", "python": "3.11"}
+    text = generated({"machine": machine, "figures": _entries()}, series(_entries()))
+    page = between(f"before\n{BEGIN}\nold\n{END}\nafter\n", text)
     assert "| `replumb_lost` | 3 packets |  |  | <= 0 packets | **no** |" in page
+    assert "| `vrrp_p50` | 12.5 ms |  |  |  |  |" in page
+    assert "| `attach`, ms | 1 | 10 | 100 |" in page
+    assert "attach_at" not in page
+    assert "(performance/attach.svg)" in page
     assert "old" not in page
     assert page.startswith("before\n")
     assert page.endswith("\nafter\n")
     with pytest.raises(ValueError, match="no place"):
         between("a page", "a table")
+
+
+def test_a_plot_is_drawn_the_same_each_time(tmp_path: Path) -> None:
+    plots = pytest.importorskip("bench.plots", reason="matplotlib comes with scripts/setup bench")
+    (drawn,) = series(_entries())
+    pages = []
+    for name in ("one.svg", "two.svg"):
+        plots.draw(drawn, tmp_path / name)
+        pages.append((tmp_path / name).read_text())
+    assert pages[0] == pages[1]
+    assert "1,000" in pages[0]
