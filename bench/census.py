@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 
 from enid.netlink import links, namespaces, neighbours, nftables, routes, rules
-from enid.netlink.message import DUMP, attributes, message, to_text
+from enid.netlink.message import DUMP, attributes, message, text, to_text
 from enid.netlink.netfilter import NetfilterSocket
 from enid.netlink.socket import RouteSocket
 from enid.settings import PROCESSES, Settings
@@ -23,11 +23,11 @@ NFT = "nft "
 writing a new table."""
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-_GETSET = 10
+_GETSET, _GETSETELEM = 10, 13
 _NFT = {"chains": 4, "rules": 7, "sets": _GETSET}
 """Requests of nf_tables that list them."""
-_TABLE, _NAME = 1, 2
-_ANY_FAMILY = bytes(4)
+_TABLE, _NAME, _ELEMENTS = 1, 2, 3
+_INET = b"\1\0\0\0"
 _OURS = ("supervisor", *PROCESSES)
 
 
@@ -117,10 +117,11 @@ def _kernel(namespace: int) -> Counter[str]:
 
 
 def _elements(tables: NetfilterSocket, declared: Mapping[int, bytes]) -> int:
-    request = nftables.get_elements(to_text(declared[_TABLE]), to_text(declared[_NAME]))
-    return sum(1 for answer in tables.dump(request) for _ in nftables.parse_elements(answer))
+    which = (text(_TABLE, to_text(declared[_TABLE])), text(_NAME, to_text(declared[_NAME])))
+    answers = [dict(attributes(body[4:])) for body in tables.dump(_list(_GETSETELEM, _INET, *which))]
+    return sum(1 for answer in answers for _ in attributes(answer.get(_ELEMENTS, b"")))
 
 
-def _list(kind: int) -> bytes:
-    """A request for everything of a kind, whatever table it is in."""
-    return message(nftables.SUBSYSTEM << 8 | kind, DUMP, _ANY_FAMILY)
+def _list(kind: int, family: bytes = bytes(4), *which: bytes) -> bytes:
+    """A request for everything of a kind, whatever table it is in, unless it is said which."""
+    return message(nftables.SUBSYSTEM << 8 | kind, DUMP, family, *which)
