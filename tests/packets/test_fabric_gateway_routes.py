@@ -110,6 +110,23 @@ def test_what_a_vpn_brings_comes_by_the_appliance(lab: Lab) -> None:
     assert passed_on(lab) == 2
 
 
+def test_both_directions_within_the_vpc_come_by_the_appliance_and_a_reply_is_known(lab: Lab) -> None:
+    """The groups of who asked need not let the answer in."""
+    asking = port(7, groups=("sg-shut",))
+    away = port(20, subnet=OTHER, addresses=(ip_address("10.0.2.20"),), route_table_id="rtb-other")
+    there, back = through_the_box("10.0.2.0/24"), through_the_box("10.0.1.0/24")
+    lab.apply(group("sg-shut", ingress=()))
+    inspect(lab, table(there), table(back, name="rtb-other"), OUT, EDGE, others=(asking, away))
+    for agent in range(2):
+        sender, receiver = lab.guest(asking).udp(asking.addresses[0]), lab.guest(away).udp(away.addresses[0], 53)
+        assert delivers(sender, receiver, away.addresses[0]) == str(asking.addresses[0])
+        assert delivers(receiver, sender, asking.addresses[0], sender.getsockname()[1]) == str(away.addresses[0])
+        assert passed_on(lab) == 2 * agent + 2
+        receiver.close()
+        lab.restart()
+    assert lab.guest(asking).pings(away.addresses[0])
+
+
 def test_within_a_subnet_nothing_is_routed(lab: Lab) -> None:
     """A route to all of the VPC, in place of the local one, takes what leaves the subnet and nothing else."""
     away = port(

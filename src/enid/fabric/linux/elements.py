@@ -80,6 +80,11 @@ def _mirror(link: str, port: Port) -> Iterator[Element]:
     yield from _attached(device, port, wire_mac(link, "lower"), NO_GROUPS)
 
 
+def middle(link: str) -> Element:
+    """What lets a port send for those whose packets a route leads there."""
+    return ("middles", Key(ifname(link))), b""
+
+
 def way_in(table: RouteTable) -> Iterator[Element]:
     """What lets IPv6 in from the internet to the ports that use the table: that their replies go there."""
     if any(route.kind is TargetKind.INTERNET and route.destination.version == 6 for route in table.routes):

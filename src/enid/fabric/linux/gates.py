@@ -27,7 +27,7 @@ _FIRST_SETS = (
     *("acl_egress", "acl_ingress", "beside", "subnet"),
     *("peer_flows", "peer_mark", "peers4", "peers6"),
     *("own4", "own6"),
-    *("spoof4", "spoof6", "delegated4", "delegated6", "unchecked", "outside", "blocks4", "blocks6"),
+    *("spoof4", "spoof6", "delegated4", "delegated6", "unchecked", "middles", "outside", "blocks4", "blocks6"),
     *("public", "public_of", "private_of", "gateway_table"),
 )
 """What running flows need, if the first table is too big for one transaction. Nobody may send before network ACLs are

@@ -80,6 +80,8 @@ class Router:
         self._tables = Tables(self.node, self._resolve)
         self._mirrors = Mirrors(self.node, counts)
         self._wires: set[str] = set()
+        self._middles: set[str] = set()
+        """The links of ports that routes lead to."""
         self.node.leaving = self.leaving
         self.drops = self._gates.drops
 
@@ -254,9 +256,17 @@ class Router:
         if whole:
             self._announce_vpc()
         self._tables.stage(self.vpc, whole)
+        self._stage_middles()
         self._accelerator.steer(self._tables.steering())
         if any(change.key[0] is Kind.NETWORK_ACL for change in changes):
             self._accelerator.guard([subnet for acl in self._acls.values() for subnet in network_acls.guarded(acl)])
+
+    def _stage_middles(self) -> None:
+        ports = [self.ports[id_] for id_ in self._tables.middles() if id_ in self.ports]
+        links = {names.port_link(port.attachment_id) for port in ports if self._here(port)}
+        self._gates.withdraw(map(elements.middle, self._middles - links))
+        self._gates.announce(map(elements.middle, links - self._middles))
+        self._middles = links
 
     def _withdraw(self, old: Record, new: Record | None) -> None:
         if isinstance(old, Port):
@@ -393,6 +403,7 @@ class Router:
         for table in self._tables.records():
             self._gates.announce(elements.way_in(table))
         self._gates.announce(_elements(self.vpc, self._wires))
+        self._gates.announce(map(elements.middle, self._middles))
         self._gates.translate(self.vpc.internet)
         self._gates.commit()
 

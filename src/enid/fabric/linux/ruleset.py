@@ -71,6 +71,7 @@ SETS = (
     Set("spoof4", (IFNAME, IPV4), MARK),
     Set("spoof6", (IFNAME, IPV6), MARK),
     Set("unchecked", (IFNAME,), MARK),
+    Set("middles", (IFNAME,)),
     Set("own4", (IPV4,)),
     Set("own6", (IPV6,)),
     Set("delegated4", (IFNAME, IPV4), MARK),
@@ -103,9 +104,10 @@ SETS = (
     Set("service_rate", (IFNAME,), meter=True),
 )
 """``spoof``: who may send from what, and the mark of its route table. ``unchecked``: the same for ports whose source
-check is off; ``own``: the router's addresses, which these may not pretend to have. ``delegated``: the same as
-``spoof``, by the first address of a prefix. ``macs``: the MAC behind each link. ``outside``: the links to gateways.
-``logged``: those with a flow log. ``mirrors``: the links that copies of mirrored packets come by, and the mark of the
+check is off; ``middles``: the links that routes lead to; ``own``: the router's addresses, which these may not pretend
+to have. ``delegated``: the same as ``spoof``, by the first address of a prefix. ``macs``: the MAC behind each link.
+``outside``: the links to gateways. ``logged``: those with a flow log.
+``mirrors``: the links that copies of mirrored packets come by, and the mark of the
 route table they go by. ``blocks``: the VPC's. ``peers``: the addresses behind each link to a peered VPC;
 ``peer_mark``: the mark of the flows over such a link, and ``peer_flows`` the same as pairs.
 ``public``: private addresses that have one. ``combination``: the number of the groups a link's port carries;
@@ -238,7 +240,8 @@ def _unchecked_source() -> list[bytes]:
     the router told it about a packet: whether that belongs to a flow is for conntrack to say.
 
     Under an address of the VPC's that is not its own it begins flows that are tracked apart: the port that has the
-    address did not begin them, and its groups judge what looks like a reply.
+    address did not begin them, and its groups judge what looks like a reply. Not so where a route leads to the port:
+    what others send comes by there, replies too.
     """
     pretending = [nft.version(v) + nft.source(v) + nft.lookup(f"own{v}") for v in (4, 6)]
     borrowed = [nft.version(v) + nft.source(v) + nft.lookup(f"blocks{v}") for v in (4, 6)]
@@ -248,6 +251,7 @@ def _unchecked_source() -> list[bytes]:
         *(_rule("as_router", nft.icmp_type(*told), nft.accept()) for told in _TOLD_BY_ROUTERS),
         _rule("as_router", _drop("spoof")),
         *(_rule("unchecked_source", source, nft.goto("as_router")) for source in (*pretending, link_local)),
+        _rule("unchecked_source", nft.iifname(), nft.lookup("middles"), nft.accept()),
         *(_rule("unchecked_source", source, nft.set_ct_zone(_APART)) for source in borrowed),
         _rule("unchecked_source", nft.accept()),
     ]

@@ -58,6 +58,11 @@ class Tables:
         """An interface came, went or changed: routes may lead there."""
         self._touched |= self._targeting.get(interface, set())
 
+    def middles(self) -> Set[str]:
+        """The interfaces that routes of the tables in use lead to."""
+        used = {table for table, users in self._users.items() if users > 0}
+        return {interface for interface, tables in self._targeting.items() if tables & used}
+
     def steering(self) -> Set[str]:
         """The tables in use that have a route within the VPC."""
         return self._ruling[1] if self._ruling else frozenset()
