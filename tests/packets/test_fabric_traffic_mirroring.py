@@ -11,10 +11,11 @@ import pytest
 from fabric_lab import EVERYWHERE, EVERYWHERE6, OTHER, Lab, group, port, table, until, vpc
 from mirror_capture import VXLAN, Capture
 
-from enid.fabric.linux import mirroring, names
+from enid.fabric.linux import mirror, mirroring, names
 from enid.flowlogs.tap import Tap
 from enid.topology import services
 from enid.topology.records import (
+    Change,
     Mirror,
     MirrorRule,
     Network,
@@ -187,6 +188,19 @@ def test_the_longest_packet_is_cut_so_that_its_copy_fits(lab: Lab, capture: Capt
     (copy,) = capture.copies
     assert len(copy.frame) == 9001 - 20 - 8 - 8
     assert int.from_bytes(copy.frame[16:18], "big") == 9001, "as it was"
+
+
+def test_where_copies_cannot_be_cut_the_longest_arrives_whole(
+    lab: Lab, capture: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(mirror.syscall, "Program", refused)
+    lab.apply(mirrored())
+    send(lab, A, B, b"x" * (9001 - 20 - 8))
+    until(lambda: capture.read(), "it is copied")
+    assert [len(copy.frame) for copy in capture.copies] == [14 + 9001]
 
 
 def test_what_a_connection_carries_is_copied_in_whole_segments(lab: Lab, capture: Capture) -> None:
@@ -412,3 +426,16 @@ def test_over_a_peering_connection(lab: Lab, capture: Capture) -> None:
     send(lab, A, B, b"x")
     afar.hears(b"x")
     assert afar.copies[0].sender == str(A.addresses[0])
+
+
+def test_a_session_more_costs_the_same_however_many_there_are(lab: Lab, capture: Capture) -> None:
+    def cost(plug: Port, number: int) -> int:
+        lab.apply(plug)
+        before = lab.fabric.counts.total()
+        assert lab.fabric.apply([Change(plug, mirrored(session(number), plug=plug))]) == {}
+        return lab.fabric.counts.total() - before
+
+    first = cost(port(20), 20)
+    for number in range(21, 28):
+        lab.apply(mirrored(session(number), plug=port(number)))
+    assert cost(port(30), 30) <= first
