@@ -6,6 +6,7 @@ That operations and the reconciler do the same as on SQLite is what their own te
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -59,6 +60,38 @@ def test_of_two_writers_that_contradict_each_other_one_meets_a_conflict(store: D
         write_late()
     with store.read() as db:
         assert db.execute(select(accounts.c.created_at)).scalar_one() == "fast"
+
+
+def test_a_writer_alone_waits_for_the_others_and_meets_no_conflict(store: Database) -> None:
+    """What they wrote it sees, although it asked before they were done."""
+    with store.write() as db:
+        db.execute(insert(accounts).values(id="1", created_at=""))
+
+    def write() -> None:
+        with store.write(alone=True) as db:
+            found = db.execute(select(accounts.c.created_at)).scalar_one()
+            db.execute(update(accounts).values(created_at=found + "a"))
+
+    with ThreadPoolExecutor(8) as threads:
+        with store.write() as slow:
+            slow.execute(update(accounts).values(created_at="slow "))
+            asked = [threads.submit(write) for _ in range(8)]
+            wait_for_locks(store, 8)
+        for each in asked:
+            each.result(30)
+    with store.read() as db:
+        assert db.execute(select(accounts.c.created_at)).scalar_one() == "slow aaaaaaaa"
+
+
+def wait_for_locks(store: Database, number: int) -> None:
+    """Until so many transactions wait for a table."""
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'relation'")
+    deadline = time.monotonic() + 30
+    found = 0
+    while found < number:
+        assert time.monotonic() < deadline
+        with store.read() as db:
+            found = db.execute(waiting).scalar_one()
 
 
 def test_a_reader_sees_one_moment_and_cannot_write(store: Database) -> None:

@@ -17,7 +17,7 @@ import scale
 from address_clients import FREE, RESERVED, Subnet, everybody_asks, mentioned
 from address_history import Event, Histories, Shown
 from api_processes import Apis, running_apis
-from callers import NEVER, Caller
+from callers import BUSY, NEVER, Caller
 
 from enid.settings import Quotas
 
@@ -50,7 +50,7 @@ def test_nobody_gets_what_another_one_has(apis: Apis) -> None:
         outcomes.update(event.reply.code or ("done" if event.reply.answered else "unknown") for event in events)
         done += len(events)
     print(f"{done} calls in {time.monotonic() - begun:.0f} s: {dict(outcomes.most_common())}")
-    assert not NEVER & outcomes.keys()
+    assert not (NEVER | BUSY) & outcomes.keys()
     assert outcomes["done"] > done // 4, "too little happened to prove anything"
     caller.close()
 
