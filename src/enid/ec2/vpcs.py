@@ -15,6 +15,7 @@ from enid.ec2 import (
     dhcp_options,
     filters,
     network_acls,
+    network_interface_groups,
     quotas,
     route_tables,
     security_groups,
@@ -80,7 +81,7 @@ def delete_vpc(ctx: Context, params: Params) -> Result:
     associations, groups = tables.route_table_associations, tables.security_groups
     main = select(associations.c.route_table_id).where(associations.c.vpc_id == vpc_id, associations.c.main)
     default_acl = network_acls.default_of(vpc_id)
-    default = select(groups.c.id).where(groups.c.vpc_id == vpc_id, groups.c.name == security_groups.DEFAULT)
+    default = select(groups.c.id).where(groups.c.vpc_id == vpc_id, groups.c.name == network_interface_groups.DEFAULT)
     dependants.refuse_if_any(
         ctx,
         f"The vpc '{vpc_id}' has dependencies and cannot be deleted.",
