@@ -17,6 +17,13 @@ _TAGS = [{"Key": "k<#>", "Value": "v"}]
 _ENTRY = {"NetworkAclId": "<acl>", "RuleNumber": 7, "Protocol": "6", "RuleAction": "deny", "Egress": False}
 _LAUNCH = {"ImageId": SANDBOX["ImageId"], "InstanceType": "t3.small", "MinCount": 1, "MaxCount": 1}
 _ENI, _EIP, _INSTANCES = {"NetworkInterfaceId": "<eni>"}, {"AllocationId": "<eipalloc>"}, {"InstanceIds": ["<i>"]}
+_MIRROR_RULE = {
+    "TrafficDirection": "ingress",
+    "RuleNumber": 7,
+    "RuleAction": "accept",
+    "DestinationCidrBlock": "0.0.0.0/0",
+    "SourceCidrBlock": "10.0.0.0/8",
+}
 _PEERING = {"VpcPeeringConnectionId": "<pcx>"}
 
 PLAUSIBLE: dict[str, list[dict[str, Any]]] = {
@@ -101,6 +108,12 @@ PLAUSIBLE: dict[str, list[dict[str, Any]]] = {
         {"SubnetId": "<subnet>", "Cidr": "10.0.1.208/28", "ReservationType": "explicit"},
     ],
     "CreateTags": [{"Resources": [id_], "Tags": _TAGS} for id_ in ("<eni>", "<i>", "<vpc>", "<pcx>")],
+    "CreateTrafficMirrorFilter": [{"Description": "d"}],
+    "CreateTrafficMirrorFilterRule": [{"TrafficMirrorFilterId": "<tmf>", **_MIRROR_RULE}],
+    "CreateTrafficMirrorSession": [
+        {**_ENI, "TrafficMirrorTargetId": "<tmt>", "TrafficMirrorFilterId": "<tmf>", "SessionNumber": 1}
+    ],
+    "CreateTrafficMirrorTarget": [_ENI],
     "CreateVpc": [{"CidrBlock": "10.<#>.0.0/16"}],
     "CreateVpcEndpoint": [
         {"VpcId": "<vpc>", "ServiceName": "com.amazonaws.us-east-1.s3", "RouteTableIds": ["<rtb>"]},
@@ -145,6 +158,10 @@ PLAUSIBLE: dict[str, list[dict[str, Any]]] = {
     "DeleteSubnet": [{"SubnetId": "<subnet>"}],
     "DeleteSubnetCidrReservation": [{"SubnetCidrReservationId": "<scr>"}],
     "DeleteTags": [{"Resources": ["<eni>"], "Tags": [{"Key": "k<#>"}]}, {"Resources": ["<i>"]}],
+    "DeleteTrafficMirrorFilter": [{"TrafficMirrorFilterId": "<tmf>"}],
+    "DeleteTrafficMirrorFilterRule": [{"TrafficMirrorFilterRuleId": "<tmfr>"}],
+    "DeleteTrafficMirrorSession": [{"TrafficMirrorSessionId": "<tms>"}],
+    "DeleteTrafficMirrorTarget": [{"TrafficMirrorTargetId": "<tmt>"}],
     "DeleteVpc": [{"VpcId": "<vpc>"}],
     "DeleteVpcEndpoints": [{"VpcEndpointIds": ["<vpce>"]}],
     "DeleteVpcPeeringConnection": [_PEERING],
@@ -198,6 +215,7 @@ PLAUSIBLE: dict[str, list[dict[str, Any]]] = {
         }
     ],
     "ModifySubnetAttribute": [{"SubnetId": "<subnet>", "MapPublicIpOnLaunch": {"Value": True}}],
+    "ModifyTrafficMirrorSession": [{"TrafficMirrorSessionId": "<tms>", "SessionNumber": 2}],
     "ModifyVpcAttribute": [{"VpcId": "<vpc>", "EnableDnsHostnames": {"Value": True}}],
     "ModifyVpcEndpoint": [
         {"VpcEndpointId": "<vpce>", "AddRouteTableIds": ["<rtb>"]},

@@ -25,8 +25,8 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("node and npm are not installed")
     directory = tmp_path_factory.mktemp("javascript") / "program"
     shutil.copytree(PROGRAM, directory)
-    install = [NPM, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=1"]
-    done = subprocess.run(install, cwd=directory, capture_output=True, text=True, timeout=120)
+    install = [NPM, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=1", "--prefer-offline"]
+    done = subprocess.run(install, cwd=directory, capture_output=True, text=True, timeout=400)
     if done.returncode:
         reason = done.stderr.strip().splitlines()
         pytest.skip(f"the SDK cannot be installed: {reason[0] if reason else done.returncode}")
@@ -50,7 +50,7 @@ def said(program: Path, api: Api) -> dict[str, Any]:
     }
     assert NODE
     command = [NODE, "calls.js"]
-    done = subprocess.run(command, cwd=program, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=program, env=environment, capture_output=True, text=True, timeout=240)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     return dict(json.loads(done.stdout))
 

@@ -97,7 +97,7 @@ def _given(ctx: Context, params: Params) -> dict[str, Any]:
     if "Description" in params:
         result["description"] = descriptions.given(params)
     for member, column, prefix in (("Target", "target_id", "tmt"), ("Filter", "filter_id", "tmf")):
-        if id_ := params.get(f"TrafficMirror{member}Id"):
+        if (id_ := params.get(f"TrafficMirror{member}Id")) is not None:
             result[column] = fetch(ctx, prefix, id_).id
     return result
 
