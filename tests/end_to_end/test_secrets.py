@@ -131,7 +131,7 @@ def test_what_is_looked_at_would_tell(told: tuple[Enid, dict[str, str]]) -> None
     enid, secrets = told
     texts = public(enid)
     log = texts[str(enid.settings.state_dir / "log/enid.log")]
-    assert "the api ended with -9" in log
+    assert "process=api code=-9" in log
     assert len(log.splitlines()) > 5
     assert re.search(r'operation="TerminateInstances"', texts["metrics"])
     assert any("enid.supervisor" in text for where, text in texts.items() if where.startswith("/proc"))
