@@ -39,7 +39,7 @@ def generated(report: Mapping[str, Any], drawn: Iterable[Series]) -> str:
     judged = [figure for figure in figures if figure["goal"]]
     telling = [figure for figure in figures if not figure["goal"]]
     parts = [
-        f"{machine['processors']} processors, Linux {machine['kernel']}, Python {machine['python']}. "
+        f"{machine['processors']} processors, Linux {machine['kernel'].partition('-')[0]}, Python {machine['python']}. "
         "Rows marked ° are of a quick run.",
         table(judged),
     ]
