@@ -341,7 +341,7 @@ sorted(path for path in found if not path.startswith('/dev/pts/'))
     def test_the_agents_sockets(self, guests: Guests) -> None:
         """Neither by a path of the host's nor by what any process inside has open."""
         run = str(guests.settings.run_dir)
-        for name in ("agent.sock", "services.sock", "api/api.sock"):
+        for name in ("agent.sock", "services.sock", "api"):
             refused = attempt(guests, f"socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).connect('{run}/{name}')")
             assert refused == {"refused": "ENOENT"}
         code = "[line for line in open('/proc/net/unix').read().splitlines()[1:] if '/' in line]"

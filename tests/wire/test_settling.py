@@ -153,7 +153,7 @@ def test_trouble_while_looking_ends_the_wait(
     asyncio.run(main())
 
 
-def test_a_dead_ones_socket_goes_and_anybody_may_knock(settings: Settings, database: Database) -> None:
+def test_a_dead_ones_socket_goes_and_only_the_agent_may_knock(settings: Settings, database: Database) -> None:
     settings.api_sockets.mkdir(parents=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as dead:
         dead.bind(str(settings.api_sockets / "dead.sock"))
@@ -162,7 +162,7 @@ def test_a_dead_ones_socket_goes_and_anybody_may_knock(settings: Settings, datab
         async with waiting_room(settings, database):
             (mine,) = settings.api_sockets.iterdir()
             assert mine.name != "dead.sock"
-            assert stat.S_IMODE(mine.stat().st_mode) == 0o666
+            assert stat.S_IMODE(mine.stat().st_mode) == 0o600, "the agent is root"
 
     asyncio.run(main())
     assert list(settings.api_sockets.iterdir()) == []
