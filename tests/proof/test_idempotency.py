@@ -29,7 +29,13 @@ from enid.wire import model
 AT_ONCE = 8
 """Duplicates in flight."""
 MISMATCH = "Arguments on this idempotent request are inconsistent with arguments used in previous request(s)."
-QUOTAS = Quotas(vpcs=99, egress_only_internet_gateways=99, nat_gateways_per_zone=99, gateway_endpoints=99)
+QUOTAS = Quotas(
+    vpcs=99,
+    egress_only_internet_gateways=99,
+    nat_gateways_per_zone=99,
+    gateway_endpoints=99,
+    rules_per_traffic_mirror_filter=99,
+)
 Params = dict[str, Any]
 
 
@@ -40,11 +46,10 @@ class World:
         self._caller = caller
         self.vpc = self.another_vpc()
         self.subnet = self._made("subnetId", "CreateSubnet", VpcId=self.vpc, CidrBlock="10.0.0.0/20")
-        self.interface, self.other = (
-            self._made("networkInterfaceId", "CreateNetworkInterface", SubnetId=self.subnet) for _ in range(2)
-        )
+        self.interface, self.other = self.another_interface(), self.another_interface()
         ends = {"Source": self.interface, "Destination": self.other, "ClientToken": "world"}
         self.path = self._made("networkInsightsPathId", "CreateNetworkInsightsPath", Protocol="tcp", **ends)
+        self.mirror_filter = self._made("trafficMirrorFilterId", "CreateTrafficMirrorFilter", ClientToken="world")
         self.instance = self._made("instanceId", "RunInstances", **self.launch)
 
     def another_vpc(self) -> str:
@@ -55,6 +60,14 @@ class World:
         image = {"ImageId": SANDBOX["ImageId"], "InstanceType": "t3.small"}
         return {**image, "SubnetId": self.subnet, "MinCount": 2, "MaxCount": 2}
 
+    def mirror_target(self) -> str:
+        """A new one each time."""
+        where = {"NetworkInterfaceId": self.another_interface(), "ClientToken": secrets.token_hex(8)}
+        return self._made("trafficMirrorTargetId", "CreateTrafficMirrorTarget", **where)
+
+    def another_interface(self) -> str:
+        return self._made("networkInterfaceId", "CreateNetworkInterface", SubnetId=self.subnet)
+
     def _made(self, tag: str, action: str, **parameters: Any) -> str:
         reply = self._caller.call(action, **parameters)
         assert reply.done, reply
@@ -64,6 +77,18 @@ class World:
 def _flow_log(world: World) -> Params:
     where = {"LogDestinationType": "s3", "LogDestination": f"arn:aws:s3:::bucket/{secrets.token_hex(4)}"}
     return {"ResourceId.1": world.vpc, "ResourceType": "VPC", "TrafficType": "ALL", **where}
+
+
+def _mirror_rule(world: World) -> Params:
+    every_address = {"SourceCidrBlock": "0.0.0.0/0", "DestinationCidrBlock": "0.0.0.0/0"}
+    number = {"TrafficDirection": "ingress", "RuleNumber": secrets.randbelow(30_000) + 1, "RuleAction": "accept"}
+    return {"TrafficMirrorFilterId": world.mirror_filter, **number, **every_address}
+
+
+def _mirror_session(world: World) -> Params:
+    target = world.mirror_target()
+    ends = {"NetworkInterfaceId": world.another_interface(), "TrafficMirrorTargetId": target}
+    return {**ends, "TrafficMirrorFilterId": world.mirror_filter, "SessionNumber": 1}
 
 
 def _credits(world: World) -> Params:
@@ -95,6 +120,13 @@ REQUESTS: dict[str, tuple[Callable[[World], Params], Params]] = {
     "CreateVpcEndpoint": (
         lambda w: {"VpcId": w.vpc, "ServiceName": "com.amazonaws.us-east-1.s3"},
         {"ServiceName": "com.amazonaws.us-east-1.dynamodb"},
+    ),
+    "CreateTrafficMirrorFilter": (lambda _: {"Description": "one"}, {"Description": "another"}),
+    "CreateTrafficMirrorFilterRule": (_mirror_rule, {"RuleAction": "reject"}),
+    "CreateTrafficMirrorSession": (_mirror_session, {"SessionNumber": 2}),
+    "CreateTrafficMirrorTarget": (
+        lambda w: {"NetworkInterfaceId": w.another_interface()},
+        {"NetworkInterfaceId": "eni-0123456789abcdef0"},
     ),
     "ModifyInstanceCreditSpecification": (_credits, {"InstanceCreditSpecification.1.CpuCredits": "unlimited"}),
     "RunInstances": (lambda w: w.launch, {"MaxCount": 3}),
