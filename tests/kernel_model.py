@@ -263,7 +263,7 @@ def _step(name: str, parts: dict[int, bytes]) -> _Step:
             return lambda _, registers, ___: _put(registers, place, value)
         case "dynset":
             return lambda _, __, ___: _NEXT_RULE  # Nobody is too fast here.
-        case "objref" | "log":
+        case "objref" | "log" | "notrack":
             return lambda _, __, ___: None
     raise NotImplementedError(name)
 

@@ -139,6 +139,7 @@ def test_within_a_subnet_nothing_is_routed(lab: Lab) -> None:
     inspect(lab, table(through_the_box("10.0.0.0/16")), OUT, EDGE, others=(NEIGHBOUR, away))
     sender = lab.guest(SERVER).udp(SERVER.addresses[0])
     delivers(sender, lab.guest(NEIGHBOUR).udp(NEIGHBOUR.addresses[0], 53), NEIGHBOUR.addresses[0])
+    assert not lab.guest(SERVER).pings("10.0.1.77"), "nobody in the subnet has it"
     assert passed_on(lab) == 0
     delivers(sender, lab.guest(away).udp(away.addresses[0], 53), away.addresses[0])
     assert passed_on(lab) == 1

@@ -51,6 +51,7 @@ class ModelNode:
         self.gateways: Cells[int, bool] = Cells()
         self.neighbours: Cells[Any, str] = Cells()
         self.links: dict[str, int] = {names.INTERNET: 2}
+        self.shapes: dict[str, Any] = {}
         self._next = 10
 
     def index(self) -> int:
@@ -62,6 +63,10 @@ class ModelNode:
             if name != names.INTERNET:
                 self.links.pop(name, None)
 
+    def straighten(self) -> set[str]:
+        """Nobody bends a link here."""
+        return set()
+
     def settle_neighbours(self, everything: bool = False) -> dict[int, str]:
         for cells in (self.neighbours, self.gateways, self.addresses):
             cells.take(everything)
@@ -72,13 +77,15 @@ class ModelNode:
         self.rules.take(everything)
         return {}
 
-    def way(self, destination: Address, mark: int) -> str:
+    def way(self, source: Address, destination: Address, mark: int) -> str:
         """The link a packet leaves by, as the kernel's rules and routes say; empty: nowhere."""
         rules = sorted(
             (rule for rule in self.rules.held if rule.version == destination.version), key=lambda rule: rule.priority
         )
         for rule in rules:
-            found = self._look_up(rule.table, destination) if mark & rule.mask == rule.mark or not rule.mark else None
+            speaks = (rule.source is None or source in rule.source) and (mark & rule.mask == rule.mark or not rule.mark)
+            meets = rule.destination is None or destination in rule.destination
+            found = self._look_up(rule.table, destination) if speaks and meets else None
             if found and (rule.suppress_prefix_length or -1) < found.destination.prefixlen:
                 return self._link(found)
         found = self._look_up(MAIN, destination)
@@ -191,7 +198,7 @@ class ModelFabric:
             if kernel.rewritten:
                 frame = frame._replace(destination=IPv4Address(kernel.rewritten))
                 kernel.rewritten = b""
-        link = node.way(frame.destination, kernel.mark)
+        link = node.way(frame.source, frame.destination, kernel.mark)
         frame = frame._replace(outgoing=link)
         if not link or not all(kernel.passes(chain, frame) for chain in kernel.meets(FORWARD)):
             return None

@@ -105,11 +105,11 @@ def own_rules(table_id: str, has_inside: bool) -> Iterator[Rule]:
 
 
 def subnet_rules(subnets: Iterable[Subnet], covered: Collection[Network]) -> Iterator[Rule]:
-    """What keeps packets within their subnet from routes to all of it: they never meet a router at AWS."""
+    """What keeps packets within their subnet from routes to all of it: they never meet a router at AWS. Main has
+    whoever is there, and that nobody else is."""
     for block in sorted({block for subnet in subnets for block in subnet.blocks}, key=str):
         if any(_within(block, wide) for wide in covered):
-            length = DELEGATED_LENGTH[block.version] - 1
-            yield Rule(block.version, _SUBNET_PRIORITY, source=block, destination=block, suppress_prefix_length=length)
+            yield Rule(block.version, _SUBNET_PRIORITY, source=block, destination=block)
 
 
 LOCAL_RULES = tuple(
