@@ -10,7 +10,8 @@ import pytest
 from doubles import FakeGuests
 
 from enid.fabric.memory import MemoryFabric
-from enid.reconcile.reconciler import Reconciler
+from enid.reconcile import reconciler
+from enid.reconcile.reconciler import EVENTS_PER_STEP, Reconciler
 from enid.settings import Settings
 from enid.store.database import Database
 from enid.topology.records import Appliance, Kind, NetworkAcl, Port, RouteTable, Rule, TargetKind, Vpc
@@ -93,6 +94,32 @@ def test_an_instance_runs_once_its_port_is_plugged(call: Any, host: Host, subnet
     assert port.instance_id == instance
     assert host.guests.configured[instance] == [port]
     assert instance in host.guests.released
+
+
+def test_boots_of_a_big_launch_are_finished_together_and_a_late_one_is_not_waited_for(
+    call: Any, host: Host, subnet: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def running() -> int:
+        (reservation,) = call("DescribeInstances")["Reservations"]
+        return sum(instance["State"]["Name"] == "running" for instance in reservation["Instances"])
+
+    monkeypatch.setattr(reconciler, "GATHERING", 3600.0)
+    many = 4 * EVENTS_PER_STEP
+    call("RunInstances", ImageId=image(call), MinCount=many, MaxCount=many, SubnetId=subnet, InstanceType="t3.large")
+    host.reconciler.look()
+    host.guests.boot(EVENTS_PER_STEP - 1)
+    assert not host.reconciler.look()
+    assert running() == 0
+    host.guests.boot(1)
+    assert host.reconciler.look()
+    assert running() == EVENTS_PER_STEP
+    host.guests.boot(1)
+    assert not host.reconciler.look()
+    monkeypatch.setattr(reconciler, "GATHERING", 0.0)
+    assert host.reconciler.look()
+    assert running() == EVENTS_PER_STEP + 1
+    host.settle()
+    assert running() == many
 
 
 def test_a_hot_attached_interface_moves_from_one_instance_to_another(call: Any, host: Host, subnet: str) -> None:
