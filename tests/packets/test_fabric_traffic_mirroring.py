@@ -11,7 +11,7 @@ import pytest
 from fabric_lab import EVERYWHERE, EVERYWHERE6, OTHER, Lab, group, port, table, until, vpc
 from mirror_capture import VXLAN, Capture
 
-from enid.fabric.linux import mirror, mirroring, names
+from enid.fabric.linux import mirror, names
 from enid.flowlogs.tap import Tap
 from enid.topology import services
 from enid.topology.records import (
@@ -362,8 +362,29 @@ def test_nothing_is_left(lab: Lab, capture: Capture, how: str) -> None:
 
 def test_a_session_whose_place_was_broken_is_repaired(lab: Lab, capture: Capture) -> None:
     lab.apply(mirrored())
-    lab.router().run(f"ip link delete {names.mirror_link(session().id)}; nft delete table ip {mirroring.TABLE}")
+    lab.router().run(f"ip link delete {names.mirror_link(session().id)}; nft delete table ip {names.MIRRORS}")
     lab.restart()
+    send(lab, A, B, b"x")
+    capture.hears(b"x")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        f"ip link delete {names.mirror_link(session().id)}",
+        f"nft delete table ip {names.MIRRORS}",
+        f"nft flush chain ip {names.MIRRORS} forward",
+        "ip route delete 240.0.0.0/4; ip route flush root 240.0.0.0/4",
+    ],
+)
+def test_what_others_damage_is_repaired(lab: Lab, capture: Capture, damage: str) -> None:
+    lab.apply(mirrored())
+    lab.fabric.drifted()
+    lab.router().run(damage)
+    places: set[str] = set()
+    until(lambda: places.update(lab.fabric.drifted()) or places, "it is noticed")
+    for place in places:
+        assert lab.fabric.repair(place).failures == {}
     send(lab, A, B, b"x")
     capture.hears(b"x")
 

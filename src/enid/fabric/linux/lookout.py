@@ -64,7 +64,8 @@ def _touched(node: Node) -> set[Aspect]:
 def _judge(node: Node, notice: Notice) -> Aspect | None:
     if notice.family == NETLINK_NETFILTER:
         table = nftables.table_of(notice.kind, notice.body)
-        return None if table is None or names.table_number(table) is None else Aspect.TABLES
+        ours = table is not None and (table == names.MIRRORS or names.table_number(table) is not None)
+        return Aspect.TABLES if ours else None
     gone = notice.kind - 1 in _JUDGES
     aspect, contradicts = _JUDGES.get(notice.kind - gone, (None, None))
     return aspect if contradicts is not None and contradicts(node, notice.body, gone) else None

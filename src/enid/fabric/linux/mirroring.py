@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
+from enid.fabric.linux.names import MIRRORS as TABLE
 from enid.fabric.linux.names import mirror_link, port_link
 from enid.netlink import expressions as nft
 from enid.netlink.nftables import (
@@ -45,7 +46,6 @@ from enid.netlink.nftables import (
 )
 from enid.topology.records import Mirror, MirrorRule, Port
 
-TABLE = "enid_mirrors"
 _FAMILIES = {4: IPV4_ONLY, 6: IPV6_ONLY}
 _AFTER_THE_GATES = 10
 _TCP, _UDP, _DNS = 6, 17, 53

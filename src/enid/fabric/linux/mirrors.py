@@ -6,7 +6,7 @@ A session that cannot be carried out is told in the log and left out: no port fa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import structlog
@@ -66,6 +66,20 @@ class Mirrors:
         for pin in self._node.path.parent.glob(names.mirror_pin(self._node.path.name, "*")):
             if pin.name not in known:
                 namespaces.unpin(pin)
+
+    def sever(self, gone: Collection[str]) -> set[str]:
+        """These links of the router were taken away: the sessions that lost their wires, whose places must be made
+        again."""
+        lost = {id_ for id_, place in self._places.items() if place.link in gone}
+        for id_ in lost:
+            self._places.pop(id_).close()
+        self._leaving -= lost
+        return lost
+
+    def rewrite(self) -> None:
+        """The tables are written anew with the next :meth:`commit`, whatever there is now."""
+        self._wanted = {**self._held, **self._wanted}
+        self._held, self._begun = {}, None
 
     def announce(self, port: Port) -> None:
         """A port of this host, whose link is there."""

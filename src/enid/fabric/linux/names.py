@@ -9,6 +9,8 @@ from ipaddress import IPv4Address, IPv6Address
 
 TABLE = "enid00000000"
 """The nftables table; in a VPC's router its successors count on, see :mod:`gates`."""
+MIRRORS = "enid_mirrors"
+"""The tables of traffic mirroring in a VPC's router, one per IP version."""
 INTERNET = "internet"
 """The namespace where all internet gateways meet, and every other namespace's link to it."""
 HOST_LINK = "host"

@@ -142,7 +142,11 @@ class Router:
             if any(map(self._mirrors.has_wire, gone)):
                 raise RouterError("a traffic mirror session's wire is gone")  # built anew with the rest
             lost = [port for port in self.ports.values() if names.port_link(port.attachment_id) in gone]
+            severed = self._sever(gone)
             failures = self._replug(lost)
+            self._stage([Change(port, port) for port in severed if port not in lost], self._wires)
+            if Aspect.TABLES in touched:
+                self._mirrors.rewrite()
             if wires is not None:
                 self._stage([Change(self.vpc, self.vpc)], wires)
             failures |= self._settle()
@@ -154,6 +158,13 @@ class Router:
             return lost, failures
         except OSError as error:
             raise RouterError(str(error)) from error
+
+    def _sever(self, gone: Collection[str]) -> list[Port]:
+        """The ports with sessions that lost their wires; these are there again."""
+        sessions = self._mirrors.sever(gone)
+        ports = [port for port in self.ports.values() if any(session.id in sessions for session in port.mirrors)]
+        self._mirrors.make(ports)
+        return ports
 
     def _replug(self, ports: Sequence[Port]) -> dict[RecordKey, str]:
         plugs.clear(ports, self._guest)
