@@ -372,6 +372,7 @@ def test_a_session_whose_place_was_broken_is_repaired(lab: Lab, capture: Capture
     "damage",
     [
         f"ip link delete {names.mirror_link(session().id)}",
+        f"ip link set {names.mirror_link(session().id)} down",
         f"nft delete table ip {names.MIRRORS}",
         f"nft flush chain ip {names.MIRRORS} forward",
         "ip route delete 240.0.0.0/4; ip route flush root 240.0.0.0/4",

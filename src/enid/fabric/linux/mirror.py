@@ -61,6 +61,7 @@ class MirrorPlace:
             wires.part(router, self.link, self.node, _WIRE)
             wires.make(router, self.link, self.node, _WIRE, _WIRE_MTU)
             offloads.do_without(router.namespace, self.link)
+        wires.shape(router, self.link, self.node, _WIRE, _WIRE_MTU)
 
     @property
     def wire(self) -> int:
