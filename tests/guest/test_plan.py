@@ -52,11 +52,11 @@ def test_a_reply_survives_the_way(reply: Reply) -> None:
 
 @given(st.binary(max_size=2000))
 def test_compression_is_undone(data: bytes) -> None:
-    assert plain(gzip.compress(b"#" + data)) == b"#" + data
+    assert plain(gzip.compress(b"#" + data, mtime=0)) == b"#" + data
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"#!/bin/sh\n", b"\x1f\x8b", b"\x1f\x8bnonsense", gzip.compress(b"x" * 1000)[:-9]]
+    "data", [b"", b"#!/bin/sh\n", b"\x1f\x8b", b"\x1f\x8bnonsense", gzip.compress(b"x" * 1000, mtime=0)[:-9]]
 )
 def test_what_is_not_compressed_stays(data: bytes) -> None:
     assert plain(data) == data
