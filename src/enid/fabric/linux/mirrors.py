@@ -53,10 +53,6 @@ class Mirrors:
                 log.error("not mirrored", session=session.id, reason=str(error))
         return {place.link for place in self._places.values()}
 
-    def has_wire(self, link: str) -> bool:
-        """Whether this link of the router's is a session's wire."""
-        return any(place.link == link for place in self._places.values())
-
     def _path(self, session_id: str) -> Path:
         return self._node.path.with_name(names.mirror_pin(self._node.path.name, session_id))
 

@@ -139,8 +139,6 @@ class Router:
         :raises RouterError: nothing is known about the outcome.
         """
         try:
-            if any(map(self._mirrors.has_wire, gone)):
-                raise RouterError("a traffic mirror session's wire is gone")  # built anew with the rest
             lost = [port for port in self.ports.values() if names.port_link(port.attachment_id) in gone]
             severed = self._sever(gone)
             failures = self._replug(lost)
