@@ -24,7 +24,7 @@ from enid.ec2.registry import OPERATIONS
 from enid.settings import Settings
 from enid.store import journal
 from enid.store.database import Database
-from enid.store.tables import metadata
+from enid.store.tables import metadata, tallies
 
 hypothesis_settings.register_profile("enid", deadline=None)
 hypothesis_settings.load_profile("enid")  # a busy machine is no failure
@@ -97,9 +97,10 @@ class Account:
         return caught.value
 
     def dump(self) -> dict[str, list[str]]:
-        """Every row of every table, to compare."""
+        """Every row of every table, to compare; a count of none is no count."""
         with self.database.read() as db:
-            return {table.name: sorted(map(repr, db.execute(select(table)))) for table in metadata.sorted_tables}
+            found = {table.name: sorted(map(repr, db.execute(select(table)))) for table in metadata.sorted_tables}
+            return found | {"tallies": sorted(map(repr, db.execute(select(tallies).where(tallies.c.number != 0))))}
 
     def limit(self, **quotas: int) -> None:
         """Give this account other quotas, e.g. ``limit(vpcs=2)``."""

@@ -121,7 +121,9 @@ class Store:
         database.close()
         self._connection = psycopg.connect(url, autocommit=True)
         tables = [table.name for table in reversed(metadata.sorted_tables)]
-        self._statements = [*(f"DELETE FROM {table}" for table in tables), "ALTER SEQUENCE journal_seq_seq RESTART"]
+        # What is deleted is counted, so the counts come last.
+        ordered = [*(f"DELETE FROM {table}" for table in tables), "DELETE FROM tallies"]
+        self._statements = [*ordered, "ALTER SEQUENCE journal_seq_seq RESTART"]
 
     def clear(self) -> None:
         self._connection.execute(";".join(self._statements).encode())

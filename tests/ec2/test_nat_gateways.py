@@ -342,7 +342,6 @@ class TestRefusals:
             ),
             ({"ConnectivityType": "private", "PrivateIpAddress": "10.0.9.9"}, "InvalidParameterValue"),
             ({"ConnectivityType": "private", "SecondaryPrivateIpAddressCount": 8}, "NatGatewayAddressLimitExceeded"),
-            ({"ConnectivityType": "private", "SecondaryPrivateIpAddressCount": -1}, "InvalidParameterValue"),
             ({"ConnectivityType": "private", "AvailabilityMode": "regional"}, "UnsupportedOperation"),
             ({"AvailabilityMode": "regional", "VpcId": "vpc-12345678"}, "UnsupportedOperation"),
             ({"ConnectivityType": "private", "SubnetId": "subnet-12345678"}, "InvalidSubnetID.NotFound"),

@@ -355,4 +355,4 @@ def test_every_view_tells_one_story_after_every_call(call: Account) -> None:
         else:
             done[doing.__name__] += 1
             life.check()
-    assert len(done) >= 12, f"too few succeed to prove anything: {done}"
+    assert len(done) >= 8, f"too few succeed to prove anything: {done}"

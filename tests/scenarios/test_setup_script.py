@@ -56,7 +56,7 @@ def test_the_build_backend_is_the_one_that_is_locked() -> None:
 
 def test_it_knows_what_it_can_set_up() -> None:
     done = subprocess.run([ROOT / "scripts/setup", "nonsense"], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (2, "usage: scripts/setup [demo|dev]\n")
+    assert (done.returncode, done.stderr) == (2, "usage: scripts/setup [demo|dev|bench]\n")
 
 
 def test_make_alone_lists_its_verbs() -> None:

@@ -121,7 +121,8 @@ def test_any_number_of_addresses_costs_the_same_statements(db: Connection) -> No
         event.remove(db.engine, "before_cursor_execute", listener)
         return len(seen)
 
-    assert statements(1) == statements(11) == 2
+    assert statements(1) == 1
+    assert statements(2) == statements(11) == 2
 
 
 def test_a_key_that_is_taken_after_all_is_a_conflict(db: Connection) -> None:
