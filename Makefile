@@ -2,6 +2,8 @@
 
 PYTHON := .venv/bin/python
 ROOT := $(filter 0,$(shell id -u))
+# Half of their time tests wait for what boots, moves or dies.
+WORKERS := $(shell expr 2 \* $$(nproc))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint types soak bench setup clean
@@ -14,7 +16,7 @@ demo: ## build the dual-homed network and prove it with real packets (ARGS=--kee
 	@$(PYTHON) -m enid demo $(ARGS)
 
 test: lint types ## everything: style, types, and all tests (as a user: those that need no root)
-	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(if $(ROOT),,-m "not root") $(ARGS)
+	@$(PYTHON) -m pytest --numprocesses $(WORKERS) --dist worksteal $(if $(ROOT),,-m "not root") $(ARGS)
 
 lint: .setup ## style
 	@$(PYTHON) -m ruff check .
