@@ -33,7 +33,7 @@ def state_of(node: Node, leaving: Collection[str] = ()) -> State:
 
     :param leaving: links that are to be deleted, when there is time. Nothing may be left of them but themselves.
     """
-    devices = {0: "", _LOOPBACK: "lo"}
+    devices = defaultdict(lambda: "a link made since", {0: "", _LOOPBACK: "lo"})
     found: State = {"links": {}}
     for body in node.route.dump(links.get_links()):
         link = links.parse_link(body)

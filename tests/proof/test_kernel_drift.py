@@ -340,13 +340,15 @@ def _strangers(scene: Scene) -> Iterator[None]:
         pair: dict[str, Any] = {"mac": "02:00:00:00:00:03", "mtu": 1500, "peer_mac": "02:00:00:00:00:04"}
         pair |= {"peer_mtu": 1500, "peer_namespace": namespace, "peer_name": "far"}
         host.request(links.new_veth("stranger0", **pair))
-        yield
-        tables = [nftables.parse_table(body) for body in router.netfilter.dump(nftables.get_tables())]
-        assert "a-stranger" in tables
-        assert route in list(map(routes.parse_route, router.route.dump(routes.get_routes(4))))
-        assert outside.request(links.get_link(name="far"))
-        host.request(links.delete_link(name="stranger0"))
-    os.close(namespace)
+        try:
+            yield
+            tables = [nftables.parse_table(body) for body in router.netfilter.dump(nftables.get_tables())]
+            assert "a-stranger" in tables
+            assert route in list(map(routes.parse_route, router.route.dump(routes.get_routes(4))))
+            assert outside.request(links.get_link(name="far"))
+        finally:
+            host.request(links.delete_link(name="stranger0"))
+            os.close(namespace)
 
 
 def _each_repaired(scene: Scene, kinds: Kinds, seconds: float) -> None:
