@@ -12,7 +12,7 @@ from random_plans import FAR, PORTS, TYPES
 
 from enid.topology.places import Place, Traffic
 from enid.topology.reach import Part, reach
-from enid.topology.records import Kind, Port, World
+from enid.topology.records import Kind, Port, Route, TargetKind, World
 
 FIRST_CLIENT_PORT = 33000
 _CLIENT_PORTS = 27000
@@ -128,6 +128,9 @@ def reach_disagrees(plan: Plan, world: World, probe: Probe, wanted: Expected) ->
         return "" if verdict.reachable else _unless_a_reply(verdict.sentence)
     if verdict.reachable is wanted.conversation:
         return ""
+    ways_back = [hop.by for hop in verdict.hops if hop.reply and isinstance(hop.by, Route)]
+    if wanted.came and any(way.kind is TargetKind.PORT for way in ways_back):
+        return ""  # The same with a reply: here nothing in the instance it is routed into passes it on.
     if wanted.came is None and verdict.reachable is False:
         return ""
     return f"{'reachable' if verdict.reachable else verdict.sentence}"
