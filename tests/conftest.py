@@ -17,6 +17,7 @@ from accounts import FIRST, SECOND, Account
 from enid.settings import Settings
 from enid.store.database import Database
 from enid.store.tables import accounts
+from fresh_store import fresh_store
 
 STORES = ["sqlite"]
 if postgresql_server.is_available():
@@ -60,9 +61,7 @@ def settings(tmp_path: Path, database_url: str) -> Settings:
 @pytest.fixture
 def database(settings: Settings) -> Iterator[Database]:
     """A fresh store with two accounts."""
-    database = Database(settings.url)
-    if database.is_sqlite:
-        database.create()
+    database = Database(settings.url) if settings.database_url else fresh_store(settings)
     with database.write() as db:
         db.execute(insert(accounts), [{"id": FIRST, "created_at": ""}, {"id": SECOND, "created_at": ""}])
     yield database

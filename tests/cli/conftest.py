@@ -12,8 +12,10 @@ import pytest
 from sqlalchemy import insert
 
 from enid.cli.app import run
+from enid.settings import Settings
 from enid.store import tables as t
 from enid.store.database import Database
+from fresh_store import fresh_store
 
 ACCOUNT = "111122223333"
 
@@ -56,8 +58,7 @@ def enid(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
 @pytest.fixture
 def database(state: Path) -> Iterator[Database]:
     """An empty store with one account."""
-    result = Database(f"sqlite:///{state}/store/enid.db")
-    result.create()
+    result = fresh_store(Settings(state_dir=state))
     with result.write() as db:
         db.execute(insert(t.accounts).values(id=ACCOUNT, created_at="2026-01-01T00:00:00.000Z"))
         db.execute(insert(t.access_keys).values(id="AKIAEXAMPLE", secret="s3cr3t/+'x", account_id=ACCOUNT))

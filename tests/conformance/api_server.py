@@ -22,6 +22,7 @@ from enid.store import tables as t
 from enid.store.database import Database
 from enid.store.tables import access_keys, accounts, metadata
 from enid.wire.app import create_app
+from fresh_store import fresh_store
 
 QUOTAS = Quotas(network_interfaces=8)
 """AWS's, except one that would take long to reach."""
@@ -82,9 +83,7 @@ def serve(directory: Path, database_url: str = "", quotas: Quotas = QUOTAS) -> I
         quotas=quotas,
         settle_timeout=0,
     )
-    database = Database(settings.url)
-    if not database_url:
-        database.create()
+    database = Database(settings.url) if database_url else fresh_store(settings)
     config = uvicorn.Config(
         create_app(settings, database, strict=True), loop="uvloop", http="httptools", ws="none", log_level="warning"
     )

@@ -17,8 +17,8 @@ from sqlalchemy import insert
 from accounts import FIRST, Account
 from enid.ec2.errors import AwsError
 from enid.settings import Settings
-from enid.store.database import Database
 from enid.store.tables import accounts
+from fresh_store import fresh_store
 
 BASE = IPv4Address("10.0.3.0")
 USABLE = {str(BASE + offset) for offset in range(4, 15)}
@@ -35,8 +35,7 @@ class SmallSubnet(RuleBasedStateMachine):
         self.directory = TemporaryDirectory()
         path = Path(self.directory.name)
         settings = Settings(state_dir=path, run_dir=path)
-        self.database = Database(settings.url)
-        self.database.create()
+        self.database = fresh_store(settings)
         with self.database.write() as db:
             db.execute(insert(accounts).values(id=FIRST))
         self.call = Account(self.database, settings, FIRST)

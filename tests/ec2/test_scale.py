@@ -28,6 +28,7 @@ from enid.store import status
 from enid.store import tables as t
 from enid.store.database import Database
 from enid.store.writers import driver
+from fresh_store import fresh_store
 
 FEW, MANY = 10, 1000
 QUOTAS = Quotas(
@@ -71,8 +72,7 @@ class Place:
 
     def __init__(self, directory: Path, interfaces: int) -> None:
         settings = Settings(state_dir=directory / "state", run_dir=directory / "run", quotas=QUOTAS)
-        self.database = Database(settings.url)
-        self.database.create()
+        self.database = fresh_store(settings)
         with self.database.write() as db:
             db.execute(insert(t.accounts), [{"id": FIRST}, {"id": SECOND}])
         self.crowd = Crowd(FIRST, interfaces)

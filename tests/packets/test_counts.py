@@ -21,9 +21,9 @@ from enid.guest.network import GuestNetwork
 from enid.netlink import namespaces
 from enid.reconcile.reconciler import Reconciler
 from enid.settings import Settings
-from enid.store.database import Database
 from enid.store.tables import accounts
 from enid.topology.records import Port
+from fresh_store import fresh_store
 
 pytestmark = pytest.mark.root
 
@@ -96,8 +96,7 @@ class Host:
     """The API's operations, and the agent with the real fabric, in this process."""
 
     def __init__(self, settings: Settings) -> None:
-        self.database = Database(settings.url)
-        self.database.create()
+        self.database = fresh_store(settings)
         with self.database.write() as db:
             db.execute(insert(accounts), {"id": FIRST, "created_at": ""})
         self.call = Account(self.database, settings, FIRST)

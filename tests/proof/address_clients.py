@@ -226,17 +226,19 @@ def everybody_asks(apis: Apis, subnet: Subnet, seed: int, calls: int, kills: int
         while left.acquire(blocking=False):
             client.ask()
 
-    with ThreadPoolExecutor(CLIENTS) as threads:
-        running = [threads.submit(run, client) for client in made]
-        strikes = sorted(draw.randrange(calls // 10, calls) for _ in range(kills))
-        for strike in strikes:
-            while sum(len(client.events) for client in made) < strike and not all(each.done() for each in running):
-                threading.Event().wait(0.01)
-            apis.strike(draw)
-        for each in running:
-            each.result()
-    for client in made:
-        client.close()
+    try:
+        with ThreadPoolExecutor(CLIENTS) as threads:
+            running = [threads.submit(run, client) for client in made]
+            strikes = sorted(draw.randrange(calls // 10, calls) for _ in range(kills))
+            for strike in strikes:
+                while sum(len(client.events) for client in made) < strike and not all(each.done() for each in running):
+                    threading.Event().wait(0.01)
+                apis.strike(draw)
+            for each in running:
+                each.result()
+    finally:
+        for client in made:
+            client.close()
     return [event for client in made for event in client.events]
 
 

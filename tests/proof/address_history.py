@@ -7,6 +7,7 @@ What one call does to several objects is one call in the history of each.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -110,6 +111,22 @@ def _step_living(state: frozenset[str], kind: str, rest: list[Any]) -> Iterator[
             yield state
 
 
+def interface_is_away(state: Interface, what: tuple[Any, ...]) -> float:
+    """How many addresses the interface would have to get or lose before this can happen."""
+    if not isinstance(state, frozenset):
+        return math.inf
+    match what:
+        case ("show", addresses):
+            return len(state ^ addresses)
+        case ("remove", addresses):
+            return len(addresses - state)
+        case ("add", addresses):
+            return len(addresses & state)
+        case ("take", fresh, kept):
+            return len(fresh & state) + len(kept - state)
+    return math.inf
+
+
 class Histories:
     """Sorts events into the histories of what they are about."""
 
@@ -137,7 +154,7 @@ class Histories:
         ]
         for interface, calls in self._interfaces.items():
             begin = frozenset(self._before[interface]) if interface in self._before else None
-            if told := contradiction(calls, begin, step_interface, LOOKS):
+            if told := contradiction(calls, begin, step_interface, LOOKS, interface_is_away):
                 found.append(f"interface {interface}\n{told}")
         return found
 

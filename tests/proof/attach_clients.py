@@ -132,10 +132,12 @@ def everybody_asks(machines: Machines, ports: list[int], key: tuple[str, str], s
         for _ in range(ASKS):
             client.ask()
 
-    with ThreadPoolExecutor(CLIENTS) as threads:
-        for done in [threads.submit(run, client) for client in made]:
-            done.result()
-    made[0]._look()
-    for client in made:
-        client.close()
+    try:
+        with ThreadPoolExecutor(CLIENTS) as threads:
+            for done in [threads.submit(run, client) for client in made]:
+                done.result()
+        made[0]._look()
+    finally:
+        for client in made:
+            client.close()
     return [call for client in made for call in client.calls]

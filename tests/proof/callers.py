@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 from xml.etree import ElementTree
 
 from bench.client import Client, Refused
@@ -78,6 +79,12 @@ class Caller:
         while not reply.answered:
             reply = self.call(action, **parameters)
         return Reply(first.begin, reply.end, reply.body, reply.code, reply.message)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         for client in self._clients:

@@ -6,7 +6,9 @@ each as it was answered (Herlihy and Wing 1990). The search is Wing and Gong's, 
 calls are done and what state the model is in is looked at once.
 
 A call whose outcome nobody knows has no end, and need not have happened at all. It is tried only where it would make a
-difference to a call that may be next: otherwise it may as well come later.
+difference to a call that may be next: otherwise it may as well come later. Of many such calls any set may have
+happened, too many to look at; so a first search tries only those that bring the state nearer to one in which a call
+that may be next is possible. It may miss an order: only a second search, of all, may say that there is none.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from typing import Any
 State = Hashable
 Step = Callable[[Any, Any], Iterable[Any]]
 """(state, what) → the states that may follow; none when what was seen cannot have happened in this state."""
+Away = Callable[[Any, Any], float]
+"""(state, what) → how many changes the state is away from one in which this can happen, as a guide to the search."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,9 @@ MOST = 1_000_000
 """Places the search looks at before it gives up."""
 
 
-def contradiction(history: Sequence[Call], initial: State, step: Step, looks: Collection[str] = ()) -> str:
+def contradiction(
+    history: Sequence[Call], initial: State, step: Step, looks: Collection[str] = (), away: Away | None = None
+) -> str:
     """Why the history is not linearizable; empty when it is.
 
     :param looks: first words of calls that never change the state: as soon as one makes sense, it may be done.
@@ -49,6 +55,8 @@ def contradiction(history: Sequence[Call], initial: State, step: Step, looks: Co
     """
     calls = sorted((call for call in history if call.certain), key=lambda call: call.begin)
     doubtful = sorted((call for call in history if not call.certain), key=lambda call: call.begin)
+    if away is not None and _Search(calls, doubtful, step, looks, away).succeeds(initial):
+        return ""
     search = _Search(calls, doubtful, step, looks)
     return "" if search.succeeds(initial) else search.report()
 
@@ -61,8 +69,15 @@ class _Search:
     """Depth first. A place is: the first call that is not done, those behind it that are, the doubtful that are; the
     state."""
 
-    def __init__(self, calls: Sequence[Call], doubtful: Sequence[Call], step: Step, looks: Collection[str]) -> None:
-        self._calls, self._doubtful, self._step, self._looks = calls, doubtful, step, looks
+    def __init__(
+        self,
+        calls: Sequence[Call],
+        doubtful: Sequence[Call],
+        step: Step,
+        looks: Collection[str],
+        away: Away | None = None,
+    ) -> None:
+        self._calls, self._doubtful, self._step, self._looks, self._away = calls, doubtful, step, looks, away
         self._best: tuple[int, int, State] = (0, 0, None)
 
     def succeeds(self, initial: State) -> bool:
@@ -93,10 +108,12 @@ class _Search:
                 found.append((*_advance(first, ahead | 1 << (number - first)), done, after))
                 if what[0] in self._looks:
                     return [found[-1]]
+        tried = set()
         for number, call in enumerate(self._doubtful):
             if call.begin > limit:
                 break
-            if not done >> number & 1:
+            if not done >> number & 1 and call.what not in tried:  # of two alike, the one that began first will do
+                tried.add(call.what)
                 for after in self._step(state, call.what):
                     if after != state and self._matters(state, after, call.what, open_):
                         found.append((first, ahead, done | 1 << number, after))
@@ -104,12 +121,16 @@ class _Search:
 
     def _matters(self, state: State, after: State, doubtful: Any, open_: Iterable[int]) -> bool:
         """Whether some call that may be next goes otherwise after the doubtful one than before it."""
-        for number in open_:
-            what = self._calls[number].what
-            later = {end for between in self._step(state, what) for end in self._step(between, doubtful)}
-            if not later or later != set(self._step(after, what)):
-                return True
-        return False
+        return any(self._makes_a_difference(state, after, doubtful, self._calls[number].what) for number in open_)
+
+    def _makes_a_difference(self, state: State, after: State, doubtful: Any, what: Any) -> bool:
+        now, then = set(self._step(state, what)), set(self._step(after, what))
+        if self._away is not None and not now:
+            return bool(then) or self._away(after, what) < self._away(state, what)
+        later = {end for between in now for end in self._step(between, doubtful)}
+        if self._away is not None:
+            return not then <= now | later
+        return not later or later != then
 
     def _open(self, first: int, ahead: int) -> tuple[list[int], float]:
         """The calls that may be next, the one that ended first before the others, and until when they began."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import random
 from typing import Any
 
 import pytest
-from address_history import Event, Held, Histories
+from address_history import Event, Held, Histories, interface_is_away, step_interface
 from callers import Reply
+from linearizability import Call, contradiction, unknown
 
 A, B = "10.0.1.4", "10.0.1.5"
 ONE, TWO = "eni-1", "eni-2"
@@ -77,3 +80,54 @@ def test_a_refusal_must_have_had_a_reason() -> None:
     assert wrong(*BORN, event("delete", 1.2, 1.5, ONE), taken) == [f"address {A}"]
     missing = event("delete", 2, 3, ONE, code="InvalidNetworkInterfaceID.NotFound")
     assert wrong(*BORN, missing) == [f"interface {ONE}"]
+
+
+def test_of_many_calls_that_nobody_knows_of_any_set_may_have_happened() -> None:
+    """A server that was killed owes many answers, each of which may have given an interface any address."""
+    lost = [unknown(0, ("add", frozenset([n % 40]))) for n in range(80)]
+    lost += [unknown(1, ("stolen", n)) for n in range(40)]
+
+    def shown(begin: float, *addresses: int) -> Call:
+        return Call(begin, begin + 1, ("show", frozenset(addresses)))
+
+    begun = [shown(2, 0, 1), shown(4, 0, 1, 7, 9), Call(4, 9, ("add", frozenset([30]))), shown(6, 0, 7, 9)]
+    ended = [Call(10, 11, ("die",)), Call(12, 13, ("missing",))]
+    for following in ([shown(10, *range(3, 31))], ended):
+        assert not contradiction([*lost, *begun, *following], frozenset([0]), step_interface, away=interface_is_away)
+
+
+def test_what_is_known_of_the_way_changes_no_verdict() -> None:
+    verdicts = []
+    for seed in range(400):
+        draw = random.Random(seed)
+        calls = [_any_call(draw) for _ in range(draw.randint(2, 6))]
+        verdict = not contradiction(calls, frozenset([0]), step_interface, away=interface_is_away)
+        assert verdict == _some_order_makes_sense(calls), (seed, calls)
+        verdicts.append(verdict)
+    assert 40 < sum(verdicts) < 360
+
+
+def _any_call(draw: random.Random) -> Call:
+    some = frozenset(draw.sample(range(3), draw.randint(1, 2)))
+    kinds = [("add", some), ("remove", some), ("show", some), ("take", some, frozenset()), ("may take", some)]
+    what = draw.choice([*kinds, ("stolen", draw.randrange(3)), ("show", some), ("die",), ("missing",)])
+    begin = draw.uniform(0, 4)
+    return unknown(begin, what) if draw.random() < 0.4 else Call(begin, begin + draw.uniform(0, 2), what)
+
+
+def _some_order_makes_sense(calls: list[Call]) -> bool:
+    certain = [call for call in calls if call.certain]
+    doubtful = [call for call in calls if not call.certain]
+    return any(
+        _makes_sense(order)
+        for number in range(len(doubtful) + 1)
+        for some in itertools.combinations(doubtful, number)
+        for order in itertools.permutations([*certain, *some])
+    )
+
+
+def _makes_sense(order: tuple[Call, ...]) -> bool:
+    states: set[Any] = {frozenset([0])}
+    for call in order:
+        states = {after for state in states for after in step_interface(state, call.what)}
+    return bool(states) and not any(b.end < a.begin for a, b in itertools.combinations(order, 2))

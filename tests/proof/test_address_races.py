@@ -39,20 +39,19 @@ def apis(database_url: str) -> Iterator[Apis]:
 def test_nobody_gets_what_another_one_has(apis: Apis) -> None:
     seed = scale.first_seed()
     print(f"\nseed {seed} (SEED={seed})")
-    caller = Caller(apis.ports, apis.key, random.Random(seed))
-    subnet, there, done = Subnet.make(caller), {}, 0
     outcomes: Counter[str] = Counter()
     begun = time.monotonic()
-    while done < CALLS:
-        events = everybody_asks(apis, subnet, seed + done, min(ROUND, CALLS - done), KILLS)
-        apis.quiet()
-        there = judge(subnet, caller, there, events)
-        outcomes.update(event.reply.code or ("done" if event.reply.answered else "unknown") for event in events)
-        done += len(events)
+    with Caller(apis.ports, apis.key, random.Random(seed)) as caller:
+        subnet, there, done = Subnet.make(caller), {}, 0
+        while done < CALLS:
+            events = everybody_asks(apis, subnet, seed + done, min(ROUND, CALLS - done), KILLS)
+            apis.quiet()
+            there = judge(subnet, caller, there, events)
+            outcomes.update(event.reply.code or ("done" if event.reply.answered else "unknown") for event in events)
+            done += len(events)
     print(f"{done} calls in {time.monotonic() - begun:.0f} s: {dict(outcomes.most_common())}")
     assert not (NEVER | BUSY) & outcomes.keys()
     assert outcomes["done"] > done // 4, "too little happened to prove anything"
-    caller.close()
 
 
 def judge(subnet: Subnet, caller: Caller, before: Mapping[str, Shown], events: list[Event]) -> dict[str, Shown]:

@@ -61,39 +61,38 @@ def race(found: Machines, ports: list[int], key: tuple[str, str], histories: int
     """So many histories, each from where the last one ended; answers what was asked how often."""
     seed = scale.first_seed()
     print(f"\nseed {seed} (SEED={seed})")
-    caller, asked = Caller(ports, key, random.Random(seed)), Counter[str]()
-    for number in range(histories):
-        before = found.at_rest(caller)
-        history = everybody_asks(found, ports, key, seed + number)
-        told = contradiction(history, before, step)
-        assert not told, f"history {number}, from {before}\n{told}"
-        asked.update(f"{call.what[0]} {call.what[1] if call.what[0] == 'not attached' else ''}" for call in history)
-    caller.close()
+    asked = Counter[str]()
+    with Caller(ports, key, random.Random(seed)) as caller:
+        for number in range(histories):
+            before = found.at_rest(caller)
+            history = everybody_asks(found, ports, key, seed + number)
+            told = contradiction(history, before, step)
+            assert not told, f"history {number}, from {before}\n{told}"
+            asked.update(f"{call.what[0]} {call.what[1] if call.what[0] == 'not attached' else ''}" for call in history)
     print(f"{histories} histories: {dict(asked)}")
     return asked
 
 
 def test_every_history_makes_sense(apis: Apis, agent: MemoryAgent) -> None:
-    caller = Caller(apis.ports, apis.key, random.Random(1))
-    found = machines(caller)
+    with Caller(apis.ports, apis.key, random.Random(1)) as caller:
+        found = machines(caller)
     asked = race(found, apis.ports, apis.key, HISTORIES)
     for kind in ("attach ", "detach ", "not detached ", "not attached interface", "not attached index"):
         assert asked[kind] > HISTORIES // 5, "too little happened to prove anything"
     assert agent.lives > 1
-    caller.close()
 
 
 @pytest.mark.root
 def test_on_a_whole_enid_the_devices_are_where_the_api_says() -> None:
     with running_enid() as enid:
         key, ports = (enid.key.id, enid.key.secret), [enid.settings.port]
-        caller = Caller(ports, key, random.Random(1))
-        found = machines(caller)
+        with Caller(ports, key, random.Random(1)) as caller:
+            found = machines(caller)
         race(found, ports, key, REAL)
-        ended = found.at_rest(caller)
+        with Caller(ports, key, random.Random(1)) as caller:
+            ended = found.at_rest(caller)
         for instance in found.instances:
             until("devices", lambda: devices(enid, instance) == wanted(ended, instance), 60)  # noqa: B023
-        caller.close()
 
 
 def devices(enid: Enid, instance: str) -> set[str]:

@@ -163,12 +163,13 @@ def scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
         store = request.getfixturevalue("postgresql_store")
         store.clear()
         url = store.url
-    with running_apis(2 if url else 1, url, quotas=QUOTAS) as apis, doomed(apis.settings, apis.account) as dying:
-        callers = [Caller(apis.ports, key, random.Random(1)) for key in (apis.key, apis.another_account())]
-        worlds = [World(caller) for caller in callers]
-        yield Scene(apis, callers[0], worlds[0], callers[1], worlds[1], dying)
-        for caller in callers:
-            caller.close()
+    with (
+        running_apis(2 if url else 1, url, quotas=QUOTAS) as apis,
+        doomed(apis.settings, apis.account) as dying,
+        Caller(apis.ports, apis.key, random.Random(1)) as caller,
+        Caller(apis.ports, apis.another_account(), random.Random(1)) as other,
+    ):
+        yield Scene(apis, caller, World(caller), other, World(other), dying)
 
 
 def test_every_operation_with_a_token_is_here() -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, event, insert, select
 
+from enid.settings import Settings
 from enid.store import allocation
-from enid.store.database import Conflict, Database
+from enid.store.database import Conflict
 from enid.store.tables import (
     network_interfaces,
     private_addresses,
@@ -22,17 +24,16 @@ from enid.store.tables import (
     subnets,
     vpcs,
 )
+from fresh_store import fresh_store
 
 BLOCK = IPv4Network("10.0.0.0/28")
 USABLE = range(4, 15)
 
 
 @contextmanager
-def store(path: Path | None = None) -> Iterator[Connection]:
+def store() -> Iterator[Connection]:
     """A store with one subnet ``subnet-1`` and one interface ``eni-1``."""
-    database = Database(f"sqlite:///{path}/enid.db" if path else "sqlite:///:memory:")
-    database.create()
-    try:
+    with TemporaryDirectory() as directory, closing(fresh_store(Settings(state_dir=Path(directory)))) as database:
         with database.write() as db:
             db.execute(insert(vpcs).values(id="vpc-1", account_id="1"))
             db.execute(insert(subnets).values(id="subnet-1", account_id="1", vpc_id="vpc-1", cidr_block=str(BLOCK)))
@@ -42,8 +43,6 @@ def store(path: Path | None = None) -> Iterator[Connection]:
                 )
             )
             yield db
-    finally:
-        database.close()
 
 
 @pytest.fixture

@@ -17,10 +17,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, event, insert, select
 
+from enid.settings import Settings
 from enid.store import writers
 from enid.store.database import Database
 from enid.store.tables import accounts
 from enid.store.writers import driver
+from fresh_store import fresh_store
 
 
 class Refused(Exception):
@@ -29,8 +31,7 @@ class Refused(Exception):
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path / 'enid.db'}")
-    made.create()
+    made = fresh_store(Settings(state_dir=tmp_path))
     yield made
     made.close()
 

@@ -20,6 +20,7 @@ from enid.store.database import Database
 from enid.store.tables import access_keys, accounts
 from enid.wire.app import create_app
 from enid.wire.dispatch import Dispatcher
+from fresh_store import fresh_store
 
 
 @pytest.fixture
@@ -29,8 +30,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def database(settings: Settings) -> Iterator[Database]:
-    database = Database(settings.url)
-    database.create()
+    database = fresh_store(settings)
     with database.write() as db:
         db.execute(insert(accounts), {"id": ACCOUNT})
         db.execute(insert(access_keys), {"id": KEY_ID, "secret": SECRET, "account_id": ACCOUNT})

@@ -17,11 +17,11 @@ from wire_signing import ACCOUNT, HOST, KEY_ID, SECRET, presigned, signed
 
 from enid.ec2.registry import Operation
 from enid.settings import Settings
-from enid.store.database import Database
 from enid.store.tables import access_keys, accounts
 from enid.wire.decode import wire_name
 from enid.wire.dispatch import Dispatcher
 from enid.wire.request import Request
+from fresh_store import fresh_store
 
 ACTIONS = ["RunInstances", "CreateNetworkInterface", "DescribeNetworkInterfaces", "CreateTags", "ImportKeyPair"]
 _WORDS = sorted(
@@ -44,8 +44,7 @@ def anything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dispatcher]:
     """A dispatcher that knows every operation; what they do is nothing."""
     root: Path = tmp_path_factory.mktemp("fuzz")
     settings = Settings(state_dir=root / "state", run_dir=root / "run", region="us-east-1")
-    database = Database(settings.url)
-    database.create()
+    database = fresh_store(settings)
     with database.write() as db:
         db.execute(insert(accounts), {"id": ACCOUNT})
         db.execute(insert(access_keys), {"id": KEY_ID, "secret": SECRET, "account_id": ACCOUNT})

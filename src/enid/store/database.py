@@ -19,7 +19,6 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
 from enid.store import statistics, tallies
-from enid.store.tables import metadata
 from enid.store.writers import Writers, driver
 
 
@@ -62,12 +61,6 @@ class Database:
             )
         self.writers = Writers(self.engine.connect)
         self._idle: list[Connection] = []
-
-    def create(self) -> None:
-        """Make the tables that are missing (tests; a real store goes through the migrations)."""
-        metadata.create_all(self.engine)
-        with self.write() as db:
-            prepare(db)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
