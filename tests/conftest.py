@@ -17,7 +17,7 @@ from accounts import FIRST, SECOND, Account
 from enid.settings import Settings
 from enid.store.database import Database
 from enid.store.tables import accounts
-from fresh_store import fresh_store
+from fresh_store import SqliteStore
 
 STORES = ["sqlite"]
 if postgresql_server.is_available():
@@ -42,6 +42,14 @@ def postgresql_store(postgresql: str) -> Iterator[postgresql_server.Store]:
         store.close()
 
 
+@pytest.fixture(scope="session")
+def sqlite_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteStore]:
+    """One store for all tests, emptied before each."""
+    store = SqliteStore(tmp_path_factory.mktemp("sqlite"))
+    yield store
+    store.close()
+
+
 @pytest.fixture(params=STORES)
 def database_url(request: pytest.FixtureRequest) -> str:
     """Of an empty store; empty text for SQLite at its default place."""
@@ -52,20 +60,25 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return store.url
 
 
-@pytest.fixture
-def settings(tmp_path: Path, database_url: str) -> Settings:
-    """Default settings under ``tmp_path``."""
-    return Settings(state_dir=tmp_path / "state", run_dir=tmp_path / "run", database_url=database_url)
-
-
-@pytest.fixture
-def database(settings: Settings) -> Iterator[Database]:
-    """A fresh store with two accounts."""
-    database = Database(settings.url) if settings.database_url else fresh_store(settings)
-    with database.write() as db:
+@pytest.fixture(params=STORES)
+def database(request: pytest.FixtureRequest) -> Database:
+    """A store with two accounts and nothing else."""
+    store: SqliteStore | postgresql_server.Store = request.getfixturevalue(f"{request.param}_store")
+    store.clear()
+    with store.database.write() as db:
         db.execute(insert(accounts), [{"id": FIRST, "created_at": ""}, {"id": SECOND, "created_at": ""}])
-    yield database
-    database.close()
+    return store.database
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database: Database) -> Settings:
+    """Default settings under ``tmp_path``, but for the store."""
+    url = database.engine.url.set(drivername=database.engine.url.get_backend_name())
+    return Settings(
+        state_dir=tmp_path / "state",
+        run_dir=tmp_path / "run",
+        database_url=url.render_as_string(hide_password=False),
+    )
 
 
 @pytest.fixture

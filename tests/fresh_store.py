@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +26,25 @@ def fresh_store(settings: Settings) -> Database:
         connection.execute("PRAGMA synchronous=OFF")
 
     return database
+
+
+class SqliteStore:
+    """A store for one test after the other: it stays open, so SQLAlchemy keeps the statements it has compiled."""
+
+    def __init__(self, directory: Path) -> None:
+        self._empty = directory / "empty.db"
+        self._empty.write_bytes(_empty())
+        self.database = fresh_store(Settings(state_dir=directory))
+        self.url = self.database.engine.url.render_as_string()
+
+    def clear(self) -> None:
+        """As it was in the beginning."""
+        path = self.database.engine.url.database or ""
+        with closing(sqlite3.connect(self._empty)) as empty, closing(sqlite3.connect(path)) as store:
+            empty.backup(store)
+
+    def close(self) -> None:
+        self.database.close()
 
 
 @cache

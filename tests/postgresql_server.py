@@ -112,13 +112,13 @@ def empty_database(server_url: str) -> Iterator[str]:
 
 
 class Store:
-    """A migrated store for one test after the other: :meth:`clear` empties it, far faster than a new one is made."""
+    """A migrated store for one test after the other: :meth:`clear` empties it, far faster than a new one is made. It
+    stays open, so SQLAlchemy keeps the statements it has compiled."""
 
     def __init__(self, url: str) -> None:
         self.url = url
-        database = Database(url)
-        migrate(database)
-        database.close()
+        self.database = Database(url)
+        migrate(self.database)
         self._connection = psycopg.connect(url, autocommit=True)
         tables = [table.name for table in reversed(metadata.sorted_tables)]
         # What is deleted is counted, so the counts come last.
@@ -130,6 +130,7 @@ class Store:
 
     def close(self) -> None:
         self._connection.close()
+        self.database.close()
 
 
 def _plain(url: URL) -> str:
