@@ -9,7 +9,7 @@ import struct
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ from enid.bpf import syscall
 from enid.bpf.btf import UnknownType
 from enid.fabric.linux import accelerator, names, router
 from enid.fabric.linux.accelerator import BpfAccelerator
-from enid.topology.records import AclEntry, NetworkAcl, Port, Route, TargetKind, Timeouts
+from enid.topology.records import AclEntry, NetworkAcl, Port, Route, Site, TargetKind, Timeouts
 
 pytestmark = pytest.mark.root
 
@@ -43,7 +43,12 @@ A, B = port(5), port(6)
 FAR = port(
     7, subnet=OTHER, addresses=(ip_address("10.0.2.7"), ip_address("2001:db8:0:2::7")), route_table_id="rtb-other"
 )
+PUBLIC = IPv4Address("198.18.0.5")
+PUBLIC_A = replace(A, public=((A.addresses[0], PUBLIC),))  # type: ignore[arg-type]
+CAFE = Site("cafe", IPv4Address("198.19.0.1"))
 BY_VERSION = {4: 0, 6: 1}
+_NO_CHECK = 11
+"""SO_NO_CHECK."""
 ENOUGH = 20
 
 
@@ -379,6 +384,147 @@ def test_a_network_acl_sees_every_packet_that_crosses_its_border(fast: Lab, guar
     assert beside.is_fast(), "within the subnet it has no say"
     fast.apply(replace(acl, ingress=everything, egress=everything))
     assert across.is_fast(), "an ACL that denies nothing is as good as none"
+
+
+# What comes from the internet
+
+
+@pytest.fixture
+def online(fast: Lab) -> Lab:
+    """A has a public address, and a site talks to it."""
+    fast.apply(vpc(internet=True), table(Route(EVERYWHERE, TargetKind.INTERNET)), PUBLIC_A, CAFE)
+    fast.site("cafe")
+    return fast
+
+
+class Visit:
+    """A UDP flow from the site to a public address, answered."""
+
+    def __init__(self, lab: Lab, holder: Port = PUBLIC_A) -> None:
+        self.lab, (_, self.public) = lab, holder.public[0]
+        self.outside = lab.guests["site cafe"].udp(CAFE.public_ip, 4000)
+        self.inside = lab.guest(holder).udp(holder.addresses[0], 53)
+        self.comes()
+        assert delivers(self.inside, self.outside, CAFE.public_ip) == str(self.public)
+
+    def comes(self) -> None:
+        assert delivers(self.outside, self.inside, self.public) == str(CAFE.public_ip)
+
+    def is_fast(self) -> bool:
+        """Whether the router sees nothing of a packet that comes in."""
+        before = self.lab.forwarded()
+        self.comes()
+        return self.lab.forwarded() == before
+
+
+def test_what_comes_to_a_public_address_is_fast_and_what_leaves_is_not(online: Lab) -> None:
+    visit = Visit(online)
+    assert visit.is_fast()
+    before = online.forwarded()
+    assert delivers(visit.inside, visit.outside, CAFE.public_ip) == str(PUBLIC)
+    assert online.forwarded() == before + 1
+
+
+def test_a_fast_packet_from_the_internet_looks_like_a_slow_one(online: Lab) -> None:
+    ear = frames(online, A)
+    outside = online.guests["site cafe"].udp(CAFE.public_ip, 4000)
+    inside = online.guest(A).udp(A.addresses[0], 53)
+    seen = []
+    for _ in range(2):
+        before = online.forwarded()
+        outside.sendto(b"same", (str(PUBLIC), 53))
+        seen.append((incoming(ear, 53), online.forwarded() - before))
+        assert inside.recv(10) == b"same", "its checksums are right"
+    (slow, by_router), (quick, past_router) = seen
+    assert (by_router, past_router) == (1, 0)
+    slow, quick = (frame[:18] + frame[20:24] + frame[26:] for frame in (slow, quick))
+    assert slow == quick
+
+
+def test_a_connection_from_the_internet_carries_what_was_sent(online: Lab) -> None:
+    with online.guest(A).socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.bind((str(A.addresses[0]), 80))
+        listener.listen()
+        near = online.guests["site cafe"].socket(socket.AF_INET, socket.SOCK_STREAM)
+        near.connect((str(PUBLIC), 80))
+        far, _ = online.guest(A).accept(listener)
+    data = os.urandom(1 << 20)
+    near.settimeout(PATIENCE)
+    before, received = online.forwarded(), bytearray()
+    for start in range(0, len(data), 1 << 15):
+        near.sendall(data[start : start + (1 << 15)])
+        while len(received) < start + (1 << 15):
+            received += far.recv(1 << 16)
+    assert received == data
+    assert online.forwarded() - before < len(data) / 1448, "only acknowledgements went through the router"
+
+
+def test_a_datagram_without_a_checksum_stays_without(online: Lab) -> None:
+    visit = Visit(online)
+    visit.outside.setsockopt(socket.SOL_SOCKET, _NO_CHECK, 1)
+    ear = frames(online, A)
+    assert visit.is_fast()
+    assert incoming(ear, 53)[40:42] == bytes(2)
+
+
+def test_nobody_outside_passes_for_one_of_the_vpcs_own(online: Lab) -> None:
+    """A flow between A and B is fast; what claims to belong to it and comes from the internet is dropped."""
+    flow = Flow(online, near=B, far=A)
+    assert flow.is_fast()
+    forger = online.guests["site cafe"].socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    frame = udp_frame(B.mac, vpc().id, B.addresses[0], PUBLIC, 53)
+    forger.sendto(frame[14:], (str(PUBLIC), 0))
+    until(lambda: online.dropped("spoof") == 1)
+    assert nothing_for(flow.there)
+
+
+def test_a_public_address_that_moves_is_followed_at_once(online: Lab) -> None:
+    visit = Visit(online)
+    assert visit.is_fast()
+    online.apply(A, replace(B, public=((B.addresses[0], PUBLIC),)))
+    at_b = online.guest(B).udp(B.addresses[0], 53)
+    for _ in range(3):
+        delivers(visit.outside, at_b, PUBLIC)
+    assert nothing_for(visit.inside)
+
+
+def test_a_public_address_that_was_given_up_leads_nowhere(online: Lab) -> None:
+    visit = Visit(online)
+    online.apply(A)
+    visit.outside.sendto(b"late", (str(PUBLIC), 53))
+    online.apply(PUBLIC_A)
+    visit.comes()
+    assert nothing_for(visit.inside)
+
+
+def test_a_route_table_of_the_internet_gateway_is_never_bypassed(online: Lab) -> None:
+    visit = Visit(online)
+    edge = replace(table(), id="rtb-edge")
+    online.apply(vpc(internet=True, internet_table=edge.id), edge)
+    assert not visit.is_fast()
+    online.apply(vpc(internet=True))
+    assert visit.is_fast()
+
+
+def test_a_network_acl_sees_what_comes_from_the_internet(online: Lab) -> None:
+    visit = Visit(online)
+    everything = AclEntry(100, True, -1, EVERYWHERE)
+    port_53 = AclEntry(50, False, 17, EVERYWHERE, 53, 53)
+    acl = NetworkAcl("acl-0000000000000000a", vpc().id, (4, 6), (A.subnet.id,), (port_53, everything), (everything,))
+    online.apply(acl)
+    visit.outside.sendto(b"denied", (str(PUBLIC), 53))
+    until(lambda: online.dropped("network_acl_ingress") == 1)
+    assert nothing_for(visit.inside)
+
+
+def test_the_entrance_is_fast_again_after_an_agent_and_after_a_drift(online: Lab) -> None:
+    visit = Visit(online)
+    online.restart()
+    assert visit.is_fast()
+    assert online.router().run(f"tc qdisc del dev {names.INTERNET} clsact").returncode == 0
+    assert not visit.is_fast()
+    until(lambda: vpc().id in {place for place in online.fabric.drifted() if online.fabric.repair(place) is not None})
+    assert visit.is_fast()
 
 
 # What changes under a flow

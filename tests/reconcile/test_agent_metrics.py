@@ -53,6 +53,16 @@ def test_a_change_is_counted_with_its_lag_and_a_failure(database: Database, call
     assert agent.holdings() == NOTHING
 
 
+def test_repairs_are_counted(database: Database) -> None:
+    metrics, fabric = Metrics(), MemoryFabric()
+    agent = Reconciler(database, fabric, FakeGuests(), "host-1", lambda: None, metrics=metrics)
+    agent.start()
+    fabric.touched |= {"vpc-1", "internet"}
+    agent.repair_drifted()
+    agent.repair_drifted()
+    assert values(metrics)["enid_agent_repairs_total"] == 2
+
+
 def test_a_change_is_as_old_as_the_awakening_or_else_as_the_look_before(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)

@@ -12,8 +12,8 @@ from contextlib import suppress
 
 from enid.bpf.assembler import Code
 
-HASH, ARRAY = 1, 2
-"""Types of maps."""
+HASH, ARRAY, LONGEST_PREFIX = 1, 2, 11
+"""Types of maps. The key of the last one is a length in bits (four bytes) and an address."""
 NO_PREALLOCATION = 1
 """Flag of a map: its elements take memory only when they are there."""
 

@@ -63,6 +63,11 @@ class Metrics:
         self._failures = Counter(
             "enid_agent_failures", "Records that could not be carried out, each attempt.", registry=self.registry
         )
+        self._repairs = Counter(
+            "enid_agent_repairs",
+            "Places where others had changed what is enid's, and that were put right.",
+            registry=self.registry,
+        )
         self._woken = self._looked = time.monotonic()
 
     def woken(self) -> None:
@@ -76,6 +81,10 @@ class Metrics:
         """
         since, self._looked = max(self._woken, self._looked), time.monotonic()
         return since
+
+    def repaired(self) -> None:
+        """What others had done was undone somewhere."""
+        self._repairs.inc()
 
     def stepped(self, since: float, entries: int, failures: int) -> None:
         """A step is done. ``since`` is what :meth:`looked` answered."""

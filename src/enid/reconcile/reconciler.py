@@ -174,6 +174,7 @@ class Reconciler:
 
     def _repair(self, place: str) -> None:
         done = self._fabric.repair(place)
+        self._metrics.repaired()
         log.warning("drifted, repaired", place=place, replugged=len(done.replugged), failed=len(done.failures))
         for key in done.failures:
             self._remember(key, None)

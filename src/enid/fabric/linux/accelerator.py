@@ -1,8 +1,8 @@
-"""What feeds the program of :mod:`shortcut`: its maps, kept in step with a VPC's ports and route tables.
+"""What feeds the programs of :mod:`shortcut`: their maps, kept in step with a VPC's ports and route tables.
 
 Optional everywhere: whatever is not in a map goes the slow way, so a kernel that refuses, a map that is full, or an
-agent that is gone cost speed and nothing else. The program and its maps stay with the ports' links when the agent
-goes; the next agent puts a program of its own in its place, whose maps are empty until the router is as it should be.
+agent that is gone cost speed and nothing else. The programs and their maps stay with the links when the agent
+goes; the next agent puts programs of its own in their place, whose maps are empty until the router is as it should be.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 from collections import Counter
 from collections.abc import Collection, Iterable
 from functools import cache
+from ipaddress import ip_address
 
 import structlog
 
@@ -21,18 +22,19 @@ from enid.bpf.kernel import Kernel
 from enid.fabric.linux import shortcut
 from enid.fabric.linux.cells import Cells, Difference
 from enid.fabric.linux.names import mark, subnet_number
-from enid.fabric.linux.shortcut import GUARDED, PORTS, STEERED, Layout
+from enid.fabric.linux.shortcut import BLOCKS, CLOSED, GUARDED, PORTS, PRIVATE_OF, STEERED, Layout
 from enid.netlink import conntrack, sysctl
 from enid.netlink.classifiers import add_clsact, delete_clsact, set_ingress
 from enid.netlink.netfilter import NetfilterSocket
 from enid.netlink.socket import RouteSocket
-from enid.topology.records import Address, Port, Timeouts
+from enid.topology.records import Address, Network, Port, Timeouts
 
 log = structlog.get_logger()
 
 _NAME = "enid"
 _ADDRESSES = 1 << 14
 """Of a VPC and of either kind; more are not accelerated. A megabyte holds four such maps while they are empty."""
+_MOST_BLOCKS = 64
 _ON, _OFF = (number.to_bytes(4, "little") for number in (1, 0))
 _LOOPBACK = 1
 _CONNTRACK = "net/netfilter/nf_conntrack_"
@@ -41,8 +43,8 @@ LENIENT = {f"{_CONNTRACK}tcp_be_liberal": 1, f"{_CONNTRACK}tcp_ignore_invalid_rs
 """Conntrack sees a connection's begin and end and little in between: it cannot tell any more which sequence numbers are
 within the window, and must not drop a FIN or RST because of that."""
 
-Switch = tuple[str, int]
-"""A map of switches, and the place of one in it."""
+Entry = tuple[str, bytes]
+"""A map, and a key in it."""
 
 
 class Unavailable(Exception):
@@ -81,6 +83,16 @@ class Accelerator:
         """Messages that do it at a link that may have one of an older agent's. They may fail."""
         return [delete_clsact(device)]
 
+    def entrance(self, device: int) -> list[bytes]:
+        """Messages that put a program at the end of the internet's wire, whether there is one or not. They may fail."""
+        return [delete_clsact(device)]
+
+    def admit(self, blocks: Collection[Network], entered: bool) -> None:
+        """The VPC has these blocks and no others.
+
+        :param entered: there is an internet gateway, and what comes in goes straight to its address.
+        """
+
     def announce(self, port: Port, device: int) -> None:
         """A port of this host, by its link."""
 
@@ -115,12 +127,14 @@ class BpfAccelerator(Accelerator):
     def __init__(self, namespace: int, mac: str, mtu: int, counts: Counter[str]) -> None:
         self._mac = mac
         self._counts = counts
-        self._addresses: Cells[Address, bytes] = Cells()
-        self._switches: Cells[Switch, bool] = Cells()
-        """Those that are on."""
-        self._opening: tuple[Difference[Address, bytes], Difference[Switch, bool]] = Difference(), Difference()
+        self._addresses: Cells[Entry, bytes] = Cells()
+        """What is fast."""
+        self._switches: Cells[Entry, bytes] = Cells()
+        """What is slow."""
+        self._opening: tuple[Difference[Entry, bytes], Difference[Entry, bytes]] = Difference(), Difference()
         self._maps: dict[str, syscall.Map] = {}
-        self._program: syscall.Program | None = None
+        self._programs: list[syscall.Program] = []
+        """At a port's end, and at the internet wire's."""
         try:
             self._make_maps()
             self._load(namespace, mtu)
@@ -135,8 +149,9 @@ class BpfAccelerator(Accelerator):
         layout, functions = _kernel()
         sysctl.write(namespace, LENIENT)
         descriptors = {name: made.descriptor for name, made in self._maps.items()}
-        code = shortcut.program(layout, _timeouts(namespace), mtu).assemble(descriptors, functions)
-        self._program = syscall.Program(code, _NAME)
+        for written in (shortcut.from_port, shortcut.from_internet):
+            code = written(layout, _timeouts(namespace), mtu).assemble(descriptors, functions)
+            self._programs.append(syscall.Program(code, _NAME))
 
     def _try(self, namespace: int) -> None:
         """Whether the kernel lets it be attached, too."""
@@ -149,66 +164,80 @@ class BpfAccelerator(Accelerator):
             self._maps[PORTS[version]] = syscall.Map(
                 syscall.HASH, size, shortcut.ENTRY_SIZE, _ADDRESSES, PORTS[version], syscall.NO_PREALLOCATION
             )
-        for name in (STEERED, GUARDED):
+        for name in (STEERED, GUARDED, CLOSED):
             self._maps[name] = syscall.Map(syscall.ARRAY, 4, 4, shortcut.SLOTS, name)
+        self._maps[PRIVATE_OF] = syscall.Map(syscall.HASH, 4, 4, _ADDRESSES, PRIVATE_OF, syscall.NO_PREALLOCATION)
+        self._maps[BLOCKS] = syscall.Map(syscall.LONGEST_PREFIX, 8, 4, _MOST_BLOCKS, BLOCKS, syscall.NO_PREALLOCATION)
 
     def attachment(self, device: int) -> list[bytes]:
-        assert self._program is not None
-        return [add_clsact(device), set_ingress(device, self._program.descriptor, _NAME)]
+        return [add_clsact(device), set_ingress(device, self._programs[0].descriptor, _NAME)]
 
     def adoption(self, device: int) -> list[bytes]:
         return self.attachment(device)
+
+    def entrance(self, device: int) -> list[bytes]:
+        return [add_clsact(device), set_ingress(device, self._programs[1].descriptor, _NAME)]
+
+    def admit(self, blocks: Collection[Network], entered: bool) -> None:
+        self._turn_on(BLOCKS, (_prefix(block) for block in blocks if block.version == 4))
+        self._turn_on(CLOSED, [] if entered else [_slot(0)])
 
     def announce(self, port: Port, device: int) -> None:
         if may_accelerate(port):
             table, subnet = mark(port.route_table_id), _number(port.subnet.id)
             value = shortcut.entry(device, port.mac, self._mac, table, subnet)
-            self._addresses.announce((address, value) for address in port.addresses)
+            self._addresses.announce((_place(address), value) for address in port.addresses)
+            self._addresses.announce(((PRIVATE_OF, public.packed), private.packed) for private, public in port.public)
 
     def withdraw(self, port: Port) -> None:
-        self._addresses.withdraw(port.addresses)
+        self._addresses.withdraw(map(_place, port.addresses))
+        self._addresses.withdraw((PRIVATE_OF, public.packed) for _, public in port.public)
 
     def steer(self, tables: Collection[str]) -> None:
-        self._turn_on(STEERED, map(mark, tables))
+        self._turn_on(STEERED, (_slot(mark(table)) for table in tables))
 
     def guard(self, subnets: Collection[str]) -> None:
-        self._turn_on(GUARDED, map(_number, subnets))
+        self._turn_on(GUARDED, (_slot(_number(subnet)) for subnet in subnets))
 
-    def _turn_on(self, name: str, numbers: Iterable[int]) -> None:
+    def _turn_on(self, name: str, keys: Iterable[bytes]) -> None:
         """These, and all others off."""
         self._switches.withdraw([switch for switch in self._switches.held if switch[0] == name])
-        self._switches.announce(((name, number % shortcut.SLOTS), True) for number in numbers)
+        self._switches.announce(((name, key), _ON) for key in keys)
 
     def fence(self) -> None:
         addresses, switches = self._opening = self._addresses.take(), self._switches.take()
-        for switch, _ in switches.added:
-            self._set(switch, _ON)
-        for address, _ in addresses.removed + addresses.changed:
-            self._maps[PORTS[address.version]].remove(address.packed)
-            self._counts["entries"] += 1
+        for (name, key), value in switches.added:
+            self._put(name, key, value)
+        for (name, key), _ in addresses.removed + addresses.changed:
+            self._remove(name, key)
 
     def open(self) -> None:
         addresses, switches = self._opening
         self._opening = Difference(), Difference()
-        for switch, _ in switches.removed:
-            self._set(switch, _OFF)
-        for address, value in addresses.added + addresses.changed:
-            self._counts["entries"] += 1
+        for (name, key), _ in switches.removed:
+            if name == BLOCKS:
+                self._remove(name, key)
+            else:
+                self._put(name, key, _OFF)
+        for (name, key), value in addresses.added + addresses.changed:
             try:
-                self._maps[PORTS[address.version]].put(address.packed, value)
+                self._put(name, key, value)
             except OSError as error:
-                log.warning("not accelerated", address=str(address), reason=error.strerror)
+                log.warning("not accelerated", address=str(ip_address(key)), reason=error.strerror)
 
-    def _set(self, switch: Switch, position: bytes) -> None:
+    def _put(self, name: str, key: bytes, value: bytes) -> None:
         self._counts["entries"] += 1
-        name, place = switch
-        self._maps[name].put(place.to_bytes(4, "little"), position)
+        self._maps[name].put(key, value)
+
+    def _remove(self, name: str, key: bytes) -> None:
+        self._counts["entries"] += 1
+        self._maps[name].remove(key)
 
     def close(self) -> None:
-        for made in self._maps.values():
-            made.close()
-        if self._program is not None:
-            self._program.close()
+        for table in self._maps.values():
+            table.close()
+        for program in self._programs:
+            program.close()
 
 
 def probe() -> None:
@@ -226,6 +255,18 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror and not error.filename:
         return error.strerror
     return str(error)
+
+
+def _place(address: Address) -> Entry:
+    return PORTS[address.version], address.packed
+
+
+def _slot(number: int) -> bytes:
+    return (number % shortcut.SLOTS).to_bytes(4, "little")
+
+
+def _prefix(block: Network) -> bytes:
+    return block.prefixlen.to_bytes(4, "little") + block.network_address.packed
 
 
 def _number(subnet: str) -> int:

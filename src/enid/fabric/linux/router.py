@@ -176,6 +176,11 @@ class Router:
         """Ours in place of an older agent's, and nothing is short-cut before all is as it should be."""
         ends = [index for name, index in self.node.links.items() if names.is_port_link(name)]
         self.node.route.batch([step for index in ends for step in self._accelerator.adoption(index)])
+        self._guard_entrance()
+
+    def _guard_entrance(self) -> None:
+        if names.INTERNET in self.node.links:
+            self.node.route.batch(self._accelerator.entrance(self.node.links[names.INTERNET]))
 
     def close(self) -> None:
         """Let go of the namespace; what is in it stays and works."""
@@ -315,6 +320,8 @@ class Router:
         vpc = self.vpc
         self._gates.announce(_elements(vpc, self._wires))
         self._gates.translate(vpc.internet)
+        self._accelerator.admit(vpc.blocks, vpc.internet and not vpc.internet_table)
+        self._guard_entrance()
         for table in vpc.gateway_tables:
             self._tables.use(table)
         routes = [routing.unreachable(block) for block in vpc.blocks]

@@ -1,11 +1,13 @@
-"""The program at the router's end of a port: packets of established flows go straight to the port they are for. Pure.
+"""The programs at the router's ends of a port and of the internet's wire: packets of established flows go straight to
+the port they are for. Pure.
 
-It decides only what it is sure of: an ordinary TCP or UDP packet, from an address to an address that are both ports'
-own here, of a flow that the kernel's conntrack holds as accepted. Everything else it passes on, and then the packet
-goes its way through nftables and routing as if there were no program. A packet it takes arrives as one of the slow
-path does: from the router's MAC, with one hop less to live.
+They decide only what they are sure of: an ordinary TCP or UDP packet, from a port's own address or, over the wire, from
+outside the VPC, to an address of a port here (on the wire: its public one), of a flow that the kernel's conntrack holds
+as accepted. Everything else they pass on, and then the packet goes its way through nftables and routing as if there
+were no program. A packet they take arrives as one of the slow path does: from the router's MAC, with one hop less to
+live, and at the private address. What goes out to the internet goes the slow way.
 
-Connection tracking stays the truth, so the program looks there for every packet: a flow that is forgotten is slow at
+Connection tracking stays the truth, so a program looks there for every packet: a flow that is forgotten is slow at
 once. It keeps the flow alive as the slow path would; what changes a flow's state (a connection's begin and end, a
 stream's first answer) goes the slow way, where conntrack sees it.
 """
@@ -25,9 +27,11 @@ _CONTEXT, _PACKET, _TARGET, _FLOW = R6, R7, R8, R9
 """What these registers hold throughout; the flow's holds the packet's end before."""
 
 PORTS = {4: "ports4", 6: "ports6"}
-STEERED, GUARDED = "steered", "guarded"
+STEERED, GUARDED, CLOSED = "steered", "guarded", "closed"
+PRIVATE_OF, BLOCKS = "private_of", "blocks"
 """The maps: address → :func:`entry`; slot of a route table → whether it has routes within the VPC; slot of a subnet →
-whether a network ACL may deny what crosses its border (four bytes each)."""
+whether a network ACL may deny what crosses its border; slot 0 → whether nothing from the internet may be short-cut
+(four bytes each); public address → private address; the VPC's blocks."""
 SLOTS = 1024
 """A number's slot is its remainder: two may share one, and are both slow if one of them is. A power of two."""
 MODULE = "nf_conntrack"
@@ -39,15 +43,21 @@ ENTRY_SIZE = _ENTRY.size
 _ENTRY_DEVICE, _ENTRY_TABLE, _ENTRY_SUBNET = 12, 16, 20
 
 _CONTINUE = -1
-_MAP_LOOKUP, _JIFFIES, _REDIRECT_PEER = 1, 118, 155
+_MAP_LOOKUP, _STORE_BYTES, _L3_CHECKSUM, _L4_CHECKSUM, _JIFFIES, _REDIRECT_PEER = 1, 9, 10, 11, 118, 155
+_PSEUDO_HEADER, _NO_CHECKSUM_STAYS = 1 << 4, 1 << 5
+_DROP = 2
 # struct __sk_buff
 _LENGTH, _PACKET_TYPE, _VLAN, _DEVICE, _DATA, _DATA_END, _SEGMENT_SIZE = 0, 4, 20, 40, 76, 80, 176
 _ETHERNET = 14
 _TCP, _UDP = 6, 17
 _PORTS_SIZE, _UDP_HEADER, _TCP_HEADER = 4, 8, 20
 _FLAGS, _ACK, _ACK_SYN_RST_FIN = 13, 0x10, 0x17
-# The stack, from its upper end: a slot, the flow's addresses and ports, and what is asked of conntrack.
-_SLOT, _TUPLE, _QUESTION = -4, -40, -56
+_IPV4_CHECKSUM, _IPV4_DESTINATION = 24, 30
+_TRANSPORT_CHECKSUM = {_TCP: 50, _UDP: 40}
+"""In an IPv4 packet without options."""
+# The stack, from its upper end: a slot, the flow's addresses and ports, what is asked of conntrack, a prefix and its
+# length, a public address.
+_SLOT, _TUPLE, _QUESTION, _PREFIX, _PUBLIC = -4, -40, -56, -64, -68
 _QUESTION_SIZE, _QUESTION_PROTOCOL, _QUESTION_DIRECTION = 12, 8, 9
 _HERE = -1
 # enum ip_conntrack_status
@@ -100,17 +110,10 @@ def entry(device: int, mac: str, router_mac: str, table: int, subnet: int) -> by
     return _ENTRY.pack(hardware(mac), hardware(router_mac), device, table, subnet)
 
 
-def program(layout: Layout, timeouts: Timeouts, mtu: int) -> Assembler:
-    """``timeouts`` and ``mtu`` are those of every port."""
+def from_port(layout: Layout, timeouts: Timeouts, mtu: int) -> Assembler:
+    """The program at a port's end; ``timeouts`` and ``mtu`` are those of every port."""
     a = Assembler()
-    a.do("=", _CONTEXT, R1)
-    for field in (_PACKET_TYPE, _VLAN):  # for this very router, untagged
-        a.load(4, R2, _CONTEXT, field)
-        a.jump_if(R2, "!=", 0, "pass")
-    a.load(4, _PACKET, _CONTEXT, _DATA)
-    a.load(4, _FLOW, _CONTEXT, _DATA_END)
-    _reach(a, _ETHERNET)
-    a.load(2, R2, _PACKET, _ETHERNET - 2)
+    _begin(a)
     for family in _FAMILIES:
         a.jump_if(R2, "==", _network_order(family.ethernet_type), f"ip{family.version}")
     a.jump("pass")
@@ -122,13 +125,54 @@ def program(layout: Layout, timeouts: Timeouts, mtu: int) -> Assembler:
         _find_flow(a, family)
         _judge(a, family, layout, timeouts)
         _hand_over(a, family)
+    _end(a)
+    return a
+
+
+def from_internet(layout: Layout, timeouts: Timeouts, mtu: int) -> Assembler:
+    """The program at the end of the internet's wire: what comes to a public address."""
+    family = _FAMILIES[0]
+    a = Assembler()
+    _begin(a)
+    a.jump_if(R2, "!=", _network_order(family.ethernet_type), "pass")
+    _recognise(a, family)
+    _fit(a, family, mtu)
+    _find_translated(a, family)
+    _find_flow(a, family)
+    _judge(a, family, layout, timeouts)
+    _translate(a, family)
+    _hand_over(a, family)
+    a.label("drop")
+    a.do("=", R0, _DROP)
+    a.exit()
+    _end(a)
+    return a
+
+
+def _begin(a: Assembler) -> None:
+    """Only what is for this very router, untagged. Leaves the Ethernet type in R2."""
+    a.do("=", _CONTEXT, R1)
+    for field in (_PACKET_TYPE, _VLAN):
+        a.load(4, R2, _CONTEXT, field)
+        a.jump_if(R2, "!=", 0, "pass")
+    _look_at_packet(a)
+    _reach(a, _ETHERNET)
+    a.load(2, R2, _PACKET, _ETHERNET - 2)
+
+
+def _look_at_packet(a: Assembler) -> None:
+    a.load(4, _PACKET, _CONTEXT, _DATA)
+    a.load(4, _FLOW, _CONTEXT, _DATA_END)
+
+
+def _end(a: Assembler) -> None:
+    """Where those go that are left alone."""
     a.label("release")
     a.do("=", R1, _FLOW)
     a.call_kernel(RELEASE)
     a.label("pass")
     a.do("=", R0, _CONTINUE)
     a.exit()
-    return a
 
 
 def _network_order(value: int) -> int:
@@ -136,11 +180,11 @@ def _network_order(value: int) -> int:
     return int.from_bytes(value.to_bytes(2, "big"), "little")
 
 
-def _reach(a: Assembler, size: int) -> None:
+def _reach(a: Assembler, size: int, otherwise: str = "pass") -> None:
     """The first ``size`` bytes are there to be read."""
     a.do("=", R2, _PACKET)
     a.do("+", R2, size)
-    a.jump_if(R2, ">", _FLOW, "pass")
+    a.jump_if(R2, ">", _FLOW, otherwise)
 
 
 def _recognise(a: Assembler, family: _Family) -> None:
@@ -187,8 +231,7 @@ def _find_ports(a: Assembler, family: _Family) -> None:
     """Both ends are ports, the sender is who it says, and neither a route within the VPC nor a network ACL has a say in
     its packets."""
     beside = f"beside{family.version}"
-    a.store(4, FRAME, _QUESTION + _QUESTION_PROTOCOL, 0)
-    a.store(1, FRAME, _QUESTION + _QUESTION_PROTOCOL, R5)
+    _ask_about_protocol(a)
     step = min(family.address_size, 8)
     for place in range(0, 2 * family.address_size, step):
         a.load(step, R2, _PACKET, family.addresses + place)
@@ -213,6 +256,71 @@ def _find_ports(a: Assembler, family: _Family) -> None:
     a.label(beside)
 
 
+def _ask_about_protocol(a: Assembler) -> None:
+    """The one in R5."""
+    a.store(4, FRAME, _QUESTION + _QUESTION_PROTOCOL, 0)
+    a.store(1, FRAME, _QUESTION + _QUESTION_PROTOCOL, R5)
+
+
+def _find_translated(a: Assembler, family: _Family) -> None:
+    """It is for a port's public address, and comes from outside the VPC; neither a route table of the internet gateway
+    nor a network ACL has a say. Conntrack knows the flow by the private address."""
+    source, destination = _TUPLE, _TUPLE + family.address_size
+    _ask_about_protocol(a)
+    a.load(4, R2, _PACKET, family.addresses)
+    a.store(4, FRAME, source, R2)
+    a.store(4, FRAME, _PREFIX + 4, R2)
+    a.store(4, FRAME, _PREFIX, 8 * family.address_size)
+    a.load(4, R2, _PACKET, family.addresses + family.address_size)
+    a.store(4, FRAME, _PUBLIC, R2)
+    a.load(_PORTS_SIZE, R2, _PACKET, family.transport)
+    a.store(_PORTS_SIZE, FRAME, _TUPLE + 2 * family.address_size, R2)
+    a.store(4, FRAME, _SLOT, 0)
+    _look_up(a, CLOSED, _SLOT)
+    a.load(4, R2, R0, 0)
+    a.jump_if(R2, "!=", 0, "pass")
+    _look_up(a, PRIVATE_OF, _PUBLIC)
+    a.load(4, R2, R0, 0)
+    a.store(4, FRAME, destination, R2)
+    _ask(a, BLOCKS, _PREFIX)
+    a.jump_if(R0, "!=", 0, "pass")
+    _look_up(a, PORTS[family.version], destination)
+    a.do("=", _TARGET, R0)
+    _unless_on(a, GUARDED, _TARGET, _ENTRY_SUBNET)
+
+
+def _translate(a: Assembler, family: _Family) -> None:
+    """The private address in place of the public one, in the checksums too. The packet may lie elsewhere then."""
+    private, done = _TUPLE + family.address_size, "translated"
+    _correct(a, _L3_CHECKSUM, _IPV4_CHECKSUM, 4)
+    a.load(1, R2, FRAME, _QUESTION + _QUESTION_PROTOCOL)
+    a.jump_if(R2, "==", _UDP, "datagram")
+    _correct(a, _L4_CHECKSUM, _TRANSPORT_CHECKSUM[_TCP], _PSEUDO_HEADER | 4)
+    a.jump(done)
+    a.label("datagram")
+    _correct(a, _L4_CHECKSUM, _TRANSPORT_CHECKSUM[_UDP], _PSEUDO_HEADER | _NO_CHECKSUM_STAYS | 4)
+    a.label(done)
+    a.do("=", R1, _CONTEXT)
+    a.do("=", R2, _IPV4_DESTINATION)
+    a.do("=", R3, FRAME)
+    a.do("+", R3, private)
+    a.do("=", R4, 4)
+    a.do("=", R5, 0)
+    a.call(_STORE_BYTES)
+    _look_at_packet(a)
+    _reach(a, family.transport, "drop")
+
+
+def _correct(a: Assembler, helper: int, place: int, flags: int) -> None:
+    """A checksum, by what the destination was and will be."""
+    a.do("=", R1, _CONTEXT)
+    a.do("=", R2, place)
+    a.load(4, R3, FRAME, _PUBLIC)
+    a.load(4, R4, FRAME, _TUPLE + 4)
+    a.do("=", R5, flags)
+    a.call(helper)
+
+
 def _unless_on(a: Assembler, switches: str, port: Register, field: int) -> None:
     """Go on unless the switch is on for this field of a port's entry."""
     a.load(4, R2, port, field)
@@ -225,11 +333,16 @@ def _unless_on(a: Assembler, switches: str, port: Register, field: int) -> None:
 
 def _look_up(a: Assembler, name: str, place: int) -> None:
     """R0 = the map's value for the key on the stack."""
+    _ask(a, name, place)
+    a.jump_if(R0, "==", 0, "pass")
+
+
+def _ask(a: Assembler, name: str, place: int) -> None:
+    """The same, or 0."""
     a.map(R1, name)
     a.do("=", R2, FRAME)
     a.do("+", R2, place)
     a.call(_MAP_LOOKUP)
-    a.jump_if(R0, "==", 0, "pass")
 
 
 def _find_flow(a: Assembler, family: _Family) -> None:
