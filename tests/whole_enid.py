@@ -23,6 +23,7 @@ from enid import supervisor
 from enid.settings import Settings
 from enid.store.database import Database
 from enid.store.tables import access_keys
+from entering import inside
 
 DEADLINE = 20.0
 ENID = (sys.executable, "-c", "from enid.cli import main; main()")
@@ -104,15 +105,25 @@ class Enid:
 
     def run(self, where: str, *argv: str) -> str:
         """Run a command inside an instance or a site; answers its output."""
-        process = self.command("exec", where, "--", *argv)
+        process = self._inside(where, *argv)
         out, err = process.communicate(timeout=3 * DEADLINE)
         assert process.returncode == 0, f"{argv} in {where}: {process.returncode}\n{out}{err}"
         return out
 
     def is_up(self, instance: str) -> bool:
-        process = self.command("exec", instance, "--", "true")
+        process = self._inside(instance, "true")
         process.communicate(timeout=DEADLINE)
         return process.returncode == 0
+
+    def _inside(self, where: str, *argv: str) -> subprocess.Popen[str]:
+        if not where.startswith("i-"):
+            return self.command("exec", where, "--", *argv)
+        return subprocess.Popen(
+            inside(self.settings.run_dir, where, *argv),
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
 
     # --- the few resources the tests need -----------------------------------------------------------------------------
 

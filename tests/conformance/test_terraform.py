@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from leftovers import left_over
 
+from enid.settings import Quotas
 from whole_enid import Enid, running_enid
 
 CONFIGURATION = Path(__file__).with_name("terraform")
@@ -95,7 +96,7 @@ class Terraform:
 
 @pytest.fixture
 def enid() -> Iterator[Enid]:
-    with running_enid() as enid:
+    with running_enid(quotas=Quotas(addresses=20)) as enid:  # it makes new ones before it has released others
         yield enid
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import select
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,17 +15,9 @@ from enid.guest import records
 from enid.guest.interface import Event, InstanceSpec
 from enid.guest.sandboxes import Sandboxes
 from enid.settings import Settings
+from entering import inside
 
 DEADLINE = 15.0
-
-_ENTER = """
-import sys
-from pathlib import Path
-from enid.guest.enter import enter
-from enid.settings import Settings
-settings = Settings(state_dir=Path(sys.argv[1]), run_dir=Path(sys.argv[2]))
-sys.exit(enter(settings, sys.argv[3], sys.argv[4:]))
-"""
 
 
 def until(condition: Callable[[], object], what: str) -> None:
@@ -75,8 +66,7 @@ class Guests:
 
     def run(self, instance_id: str, *argv: str, text: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command inside, as ``enid exec`` does."""
-        places = [str(self.settings.state_dir), str(self.settings.run_dir)]
-        command = [sys.executable, "-c", _ENTER, *places, instance_id, *argv]
+        command = inside(self.settings.run_dir, instance_id, *argv)
         return subprocess.run(command, capture_output=True, text=True, input=text, timeout=DEADLINE, check=False)
 
     def console(self, instance_id: str) -> str:

@@ -14,14 +14,14 @@ import platform
 import re
 import socket
 import subprocess
-import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-import guest_sandboxes
 import pytest
 from guest_sandboxes import Guests, world
+
+from entering import inside
 
 pytestmark = [
     pytest.mark.root,
@@ -437,17 +437,7 @@ for pid in children: os.waitpid(pid, 0)
         ours, theirs = os.openpty()
         try:
             program = "import fcntl; fcntl.ioctl(0, 0x5412, b'x')"
-            places = [str(guests.settings.state_dir), str(guests.settings.run_dir)]
-            command = [
-                sys.executable,
-                "-c",
-                guest_sandboxes._ENTER,
-                *places,
-                "i-jail",
-                "/usr/bin/python3",
-                "-c",
-                program,
-            ]
+            command = inside(guests.settings.run_dir, "i-jail", "/usr/bin/python3", "-c", program)
             answer = subprocess.run(command, stdin=theirs, capture_output=True, text=True, timeout=30, check=False)
             assert answer.returncode == 1
             assert "PermissionError" in answer.stderr or "OSError" in answer.stderr

@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 from guest_sandboxes import until
 
+from entering import PROGRAM
+
 pytestmark = pytest.mark.root
 
 USER = 219_453
@@ -63,15 +65,6 @@ while not sandboxes.idle:
     sandboxes.events()
 """
 
-ENTER = """
-import sys
-from pathlib import Path
-from enid.guest.enter import enter
-from enid.settings import Settings
-home = Path(sys.argv[1])
-sys.exit(enter(Settings(state_dir=home / "state", run_dir=home / "run"), sys.argv[2], sys.argv[3:]))
-"""
-
 
 def interpreter() -> str:
     """A Python the ordinary user can execute, of this one's version."""
@@ -99,7 +92,7 @@ class User:
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.home), "PYTHONDONTWRITEBYTECODE": "1"}
         environment["PYTHONPATH"] = ":".join(path for path in sys.path if path)
         return subprocess.Popen(
-            [interpreter(), "-c", code, str(self.home), *arguments],
+            [interpreter(), "-c", code, *arguments],
             user=USER,
             group=USER,
             extra_groups=[],
@@ -113,7 +106,7 @@ class User:
 
     def enter(self, instance_id: str, *argv: str) -> tuple[int, str, str]:
         """``enid exec`` from the user's own shell, outside of his namespace."""
-        with self.popen(ENTER, instance_id, *argv) as process:
+        with self.popen(PROGRAM, str(self.home / "run"), instance_id, *argv) as process:
             out, err = process.communicate(timeout=15)
             return process.returncode, out, err
 
@@ -148,7 +141,7 @@ def user() -> Iterator[User]:
 
 def run_agent(user: User, extents: str, during: Callable[[str], None]) -> int:
     """Run the agent with these id maps; ``during`` gets its line about the two starts."""
-    with user.popen(AGENT) as agent:
+    with user.popen(AGENT, str(user.home)) as agent:
         assert agent.stdout.readline() == "unshared\n", agent.stderr.read()
         for kind in ("uid", "gid"):
             Path(f"/proc/{agent.pid}/{kind}_map").write_text(extents)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _PANEL = "Instances"
 _SHELL = ["/bin/sh", "-l"]
+_INSTANCE, _SITE = re.compile("i-[0-9a-f]{17}"), re.compile("[A-Za-z0-9_-]+")
 _VERBATIM = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 
@@ -38,15 +40,13 @@ def execute(
     settings = settings_of(context)
     words = command or []
     argv = (words[1:] if words[:1] == ["--"] else words) or _SHELL
-    with store(settings) as database, database.read() as db:
-        site = naming.site(db, target)
-        instance = None if site else _running(db, target)
+    site, instance = _here(settings, target) or _known(settings, target)
     from enid.guest.enter import NotRunning, enter, exec_in_namespace
 
     try:
         if instance:
-            raise typer.Exit(enter(settings, instance, argv))
-        raise typer.Exit(exec_in_namespace(settings, site_namespace(settings, str(site)), argv))
+            raise typer.Exit(enter(settings.run_dir, instance, argv))
+        raise typer.Exit(exec_in_namespace(settings.run_dir, site_namespace(settings, str(site)), argv))
     except NotRunning as absent:
         raise Problem(f"{absent}: is enid up, on this host?") from None
 
@@ -60,13 +60,14 @@ def crash(
     Its interfaces stay in-use and its status checks turn impaired: moving them is your automation's work.
     """
     settings = settings_of(context)
-    with store(settings) as database, database.read() as db:
-        instance = _running(db, target)
+    _, instance = _here(settings, target) or _known(settings, target)
+    if instance is None:
+        raise Problem(f"{target} is a site, and no instance", 2)
     from enid.guest.enter import NotRunning
     from enid.guest.enter import crash as kill
 
     try:
-        kill(settings, instance)
+        kill(settings.run_dir, instance)
     except NotRunning as absent:
         raise Problem(f"{absent}: has it crashed already?") from None
     typer.echo(f"{instance} has crashed; its interfaces stay in-use until someone moves them", err=True)
@@ -92,6 +93,26 @@ def console(
 def site_namespace(settings: Settings, name: str) -> Path:
     """Where the fabric pins a site's network namespace."""
     return settings.run_dir / "netns" / f"site-{name}"
+
+
+def _here(settings: Settings, target: str) -> tuple[str | None, str | None] | None:
+    """The site or the instance of this name, if it can be seen from the run directory: the store takes a second to
+    open, and is asked only for other names, and for why not."""
+    from enid.guest import records
+
+    if _INSTANCE.fullmatch(target):
+        record = records.read(records.path_of(settings.run_dir, target))
+        return (None, target) if record is not None and record.state == records.RUNNING and record.alive else None
+    name = target.removeprefix("site/")
+    if name != target and _SITE.fullmatch(name) and site_namespace(settings, name).exists():
+        return name, None
+    return None
+
+
+def _known(settings: Settings, target: str) -> tuple[str | None, str | None]:
+    with store(settings) as database, database.read() as db:
+        site = naming.site(db, target)
+        return site, None if site else _running(db, target)
 
 
 def _running(db: Connection, target: str) -> str:

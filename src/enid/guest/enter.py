@@ -30,7 +30,6 @@ from enid.guest.syscalls import (
     join_new_keyring,
     setns,
 )
-from enid.settings import Settings
 
 _NAMESPACES = CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP | CLONE_NEWPID | CLONE_NEWNS
 _CANNOT_ENTER = 125
@@ -42,18 +41,18 @@ class NotRunning(RuntimeError):
     """No sandbox of that id runs here, or no agent."""
 
 
-def enter(settings: Settings, instance_id: str, argv: Sequence[str]) -> int:
+def enter(run_dir: Path, instance_id: str, argv: Sequence[str]) -> int:
     """Run ``argv`` inside as root; its exit status (128 + signal; 125 … 127 when it could not be run).
 
     With a terminal of its own when standard input is one. Raises :class:`NotRunning`.
     """
-    record = _record(settings, instance_id)
+    record = _record(run_dir, instance_id)
     ours, theirs = socket.socketpair()
     interactive = os.isatty(0) and os.isatty(1)
     child = os.fork()
     if not child:
         ours.close()
-        _exit_with(lambda: _go_inside(settings, record, argv, theirs if interactive else None))
+        _exit_with(lambda: _go_inside(run_dir, record, argv, theirs if interactive else None))
     theirs.close()
     with ours:
         master = terminal.receive(ours) if interactive else None
@@ -62,22 +61,22 @@ def enter(settings: Settings, instance_id: str, argv: Sequence[str]) -> int:
         return _status(child)
 
 
-def exec_in_namespace(settings: Settings, namespace: Path, argv: Sequence[str]) -> int:
+def exec_in_namespace(run_dir: Path, namespace: Path, argv: Sequence[str]) -> int:
     """Run ``argv`` in the network namespace pinned at ``namespace``, otherwise on the host as the agent's user.
 
     For what is no instance: a site, the internet. Returns and raises as :func:`enter` does.
     """
-    if not _agent_or_self(settings, namespace):
+    if not _agent_or_self(run_dir, namespace):
         raise NotRunning(f"no network namespace is pinned at {namespace}")
     child = os.fork()
     if not child:
-        _exit_with(lambda: _go_into_network(settings, namespace, argv))
+        _exit_with(lambda: _go_into_network(run_dir, namespace, argv))
     return _status(child)
 
 
-def crash(settings: Settings, instance_id: str) -> None:
+def crash(run_dir: Path, instance_id: str) -> None:
     """Kill a sandbox as failing hardware would: the agent is not told. Raises :class:`NotRunning`."""
-    record = _record(settings, instance_id)
+    record = _record(run_dir, instance_id)
     pidfd = os.pidfd_open(record.pid)
     try:
         if records.birth(record.pid) == record.born:
@@ -86,21 +85,21 @@ def crash(settings: Settings, instance_id: str) -> None:
         os.close(pidfd)
 
 
-def _record(settings: Settings, instance_id: str) -> records.Record:
-    record = records.read(records.path_of(settings.run_dir, instance_id))
+def _record(run_dir: Path, instance_id: str) -> records.Record:
+    record = records.read(records.path_of(run_dir, instance_id))
     if record is None or record.state != records.RUNNING or not record.alive:
         raise NotRunning(f"{instance_id} does not run here")
     return record
 
 
-def _agent_or_self(settings: Settings, namespace: Path) -> bool:
+def _agent_or_self(run_dir: Path, namespace: Path) -> bool:
     """Pins of an ordinary user's agent can be seen from inside its mount namespace only."""
-    return namespace.exists() or (settings.run_dir / "agent.pid").exists()
+    return namespace.exists() or (run_dir / "agent.pid").exists()
 
 
-def _go_inside(settings: Settings, record: records.Record, argv: Sequence[str], channel: socket.socket | None) -> int:
+def _go_inside(run_dir: Path, record: records.Record, argv: Sequence[str], channel: socket.socket | None) -> int:
     """In a child: join everything, then run the command in a grandchild, which alone is in the pid namespace."""
-    _join_agent(settings)
+    _join_agent(run_dir)
     die_with_parent(signal.SIGKILL)  # whoever ends `enid exec` ends the command
     cgroups.join(record.cgroups)
     init = os.pidfd_open(record.pid)
@@ -132,18 +131,18 @@ def _execute_inside(user_namespace_fd: int, argv: Sequence[str], channel: socket
     return _execute(argv, environment)
 
 
-def _go_into_network(settings: Settings, namespace: Path, argv: Sequence[str]) -> int:
-    _join_agent(settings)
+def _go_into_network(run_dir: Path, namespace: Path, argv: Sequence[str]) -> int:
+    _join_agent(run_dir)
     die_with_parent(signal.SIGKILL)
     namespace_fd = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
     setns(namespace_fd, CLONE_NEWNET)
     return _execute(argv, dict(os.environ))
 
 
-def _join_agent(settings: Settings) -> None:
+def _join_agent(run_dir: Path) -> None:
     """Become root of the user namespace the agent lives in, unless it is this one."""
     try:
-        agent = int((settings.run_dir / "agent.pid").read_text())
+        agent = int((run_dir / "agent.pid").read_text())
         theirs = os.stat(f"/proc/{agent}/ns/user").st_ino
     except (OSError, ValueError):
         return

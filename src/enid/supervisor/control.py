@@ -21,14 +21,23 @@ class UpError(Exception):
     """enid did not come up, or is up already; the sentence is for a person."""
 
 
+_MODULE = "enid.supervisor"
+
+
 def command(role: str, *arguments: str) -> list[str]:
     """The command line of one of enid's own processes."""
-    return [sys.executable, "-m", "enid.supervisor", role, *arguments]
+    return [sys.executable, "-m", _MODULE, role, *arguments]
+
+
+def title(role: str) -> str:
+    """What one that was forked is called."""
+    return f"{_MODULE} {role}"
 
 
 def environment(settings: Settings) -> dict[str, str]:
     """The environment of one of enid's own processes."""
-    return {**os.environ, SETTINGS: settings.model_dump_json()}
+    keep_environ = {"SPT_NOENV": "1"}  # for setproctitle: it would write the title over it
+    return {**os.environ, **keep_environ, SETTINGS: settings.model_dump_json()}
 
 
 def up(settings: Settings, detach: bool) -> int:
@@ -80,7 +89,7 @@ def running(settings: Settings, role: str = "supervisor") -> int | None:
         arguments = Path(f"/proc/{pid}/cmdline").read_bytes()
     except (OSError, ValueError):
         return None
-    return pid if b"enid.supervisor" in arguments else None
+    return pid if _MODULE.encode() in arguments else None
 
 
 def down(settings: Settings) -> int:

@@ -1,4 +1,5 @@
-"""The supervisor's own loop: its children, started again when they die."""
+"""The supervisor's own loop: its children, started again when they die. They are forks of it, which has loaded all that
+they need: so a child that died is back at once."""
 
 from __future__ import annotations
 
@@ -8,7 +9,6 @@ import os
 import select
 import signal
 import socket
-import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +16,10 @@ from pathlib import Path
 import structlog
 
 from enid.settings import PROCESSES, Settings
+from enid.supervisor import roles
 from enid.supervisor.bootstrap import clear_run_dir, prepare
-from enid.supervisor.control import command, environment, running
+from enid.supervisor.control import running, title
+from enid.supervisor.forked import Forked
 from enid.supervisor.privileges import adopt_orphans
 from enid.supervisor.rootless import RootlessError, enter
 
@@ -33,7 +35,7 @@ class Child:
     """One of the processes."""
 
     role: str
-    process: subprocess.Popen[bytes]
+    process: Forked
     started: float = field(default_factory=time.monotonic)
     pause: float = RESTART_PAUSE
     restarts: int = 0
@@ -81,8 +83,10 @@ class Supervisor:
 
     def _start_all(self) -> None:
         ready, write = os.pipe()
-        agent = self._spawn("agent", str(write), pass_fds=(write,))
+        roles.load_agent()
+        agent = self._spawn("agent", str(write), kept=(write,))
         os.close(write)
+        roles.load_all()
         self._spawn("api")
         self._spawn("services")
         with os.fdopen(ready, "rb") as pipe:
@@ -103,15 +107,9 @@ class Supervisor:
                 return
         raise RuntimeError(f"the API does not answer on {self._settings.listen}:{self._settings.port}")
 
-    def _spawn(self, role: str, *arguments: str, pass_fds: tuple[int, ...] = (), restarts: int = 0) -> Child:
+    def _spawn(self, role: str, *arguments: str, kept: tuple[int, ...] = (), restarts: int = 0) -> Child:
         self._write_number(self._settings.restarts(role), restarts)
-        process = subprocess.Popen(
-            command(role, *arguments),
-            env=environment(self._settings),
-            pass_fds=pass_fds,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is the supervisor's to handle
-        )
+        process = Forked(title(role), lambda: roles.run(role, self._settings, *arguments), kept)
         child = Child(role, process, restarts=restarts)
         self._children[process.pid] = child
         self._write_pid(role, process.pid)
@@ -142,7 +140,7 @@ class Supervisor:
                 self._start_again(child, os.waitstatus_to_exitcode(status))
 
     def _start_again(self, child: Child, code: int) -> None:
-        child.process.returncode = code
+        child.process.ended(code)
         log.warning("ended, starting it again", process=child.role, code=code)
         lived = time.monotonic() - child.started
         time.sleep(child.pause)
@@ -151,13 +149,13 @@ class Supervisor:
 
     def _take_down(self) -> None:
         for child in self._children.values():
-            child.process.terminate()
+            child.process.send(signal.SIGTERM)
         for child in self._children.values():
             try:
                 child.process.wait(10)
-            except subprocess.TimeoutExpired:
-                child.process.kill()
-        subprocess.run(command("teardown"), env=environment(self._settings), check=False)
+            except TimeoutError:
+                child.process.send(signal.SIGKILL)
+        Forked(title("teardown"), lambda: roles.run("teardown", self._settings)).wait()
 
 
 def teardown(settings: Settings) -> None:

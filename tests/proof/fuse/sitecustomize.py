@@ -97,8 +97,16 @@ def _slow_disk(memory: mmap.mmap) -> None:
 
 
 def _supervise() -> None:
-    """Children die often here, and are waited for: no longer pauses."""
-    from enid.supervisor import supervise
+    """Children die often here, and are waited for: no longer pauses. They are forks, and get their fuse then."""
+    from enid.supervisor import roles, supervise
+
+    run = roles.run
+
+    def with_fuse(role: str, *arguments: Any) -> int:
+        _lay(role)
+        return run(role, *arguments)
+
+    roles.run = with_fuse
 
     start_again = supervise.Supervisor._start_again
 
@@ -109,8 +117,8 @@ def _supervise() -> None:
     supervise.Supervisor._start_again = at_once  # type: ignore[method-assign]
 
 
-def _lay() -> None:
-    folder, role = os.environ.get("ENID_TEST_FUSES"), _role()
+def _lay(role: str) -> None:
+    folder = os.environ.get("ENID_TEST_FUSES")
     if not folder:
         return
     if role == "supervise":
@@ -121,4 +129,4 @@ def _lay() -> None:
         {"agent": _agent, "api": _api}[role](_counter(memory))
 
 
-_lay()
+_lay(_role())
