@@ -33,6 +33,7 @@ class Ansible:
             "ANSIBLE_HOME": str(directory / "home"),
             "ANSIBLE_LOCALHOST_WARNING": "false",
             "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
+            "ANSIBLE_PIPELINING": "true",  # a third faster
             "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
             "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.json",
         }
