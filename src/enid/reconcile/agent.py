@@ -66,10 +66,12 @@ class Agent:
     def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Converge, say so, then go on until SIGTERM."""
         listener = _listen(self._settings)
+        gc.disable()  # much is made now and stays: no reason to walk it, now or while somebody waits for an attach
         self._reconciler.start()
         self._handover.look(self._fabric.changed_routers)
         gc.collect()
-        gc.freeze()  # what is there now mostly stays: no reason to walk it while somebody waits for an attach
+        gc.freeze()
+        gc.enable()
         ready()
         selector = selectors.DefaultSelector()
         selector.register(listener, selectors.EVENT_READ)

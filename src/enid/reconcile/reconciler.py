@@ -126,14 +126,22 @@ class Reconciler:
             if key not in failures:
                 self._remember(key, record)
         self._note_failures(failures)
-        for id_ in self._live:
-            self._guests.configure(id_, list(self._ports[id_].values()))
-            self._guests.release(id_)
-        for id_ in set(self._live) - set(moving):
+        for id_ in set(self._live) - moving.keys():
             self._end(id_)
         self._write(Outcome(impaired=list(lost)))
+        unfinished = {port.instance_id for _, id_ in keys if isinstance(port := world.get((Kind.PORT, id_)), Port)}
+        unfinished |= {id_ for id_, state in moving.items() if state == "pending"}
+        waited_for = self._live.keys() & unfinished
+        self._let_go_on(waited_for)
         self.step([*keys, *(("instance", id_) for id_ in moving)])
+        self._let_go_on(self._live.keys() - waited_for)  # these mostly have all they need
         log.info("converged", instances=len(self._live), records=len(self._applied))
+
+    def _let_go_on(self, instances: Collection[str]) -> None:
+        """Guests whose interfaces are plugged."""
+        for id_ in instances:
+            self._guests.configure(id_, list(self._ports[id_].values()))
+            self._guests.release(id_)
 
     def look(self) -> bool:
         """Read the journal and the sandboxes' events and act on them; true when there was something."""

@@ -56,9 +56,10 @@ def instances(db: Connection, ids: Collection[str]) -> list[Row[Any]]:
     return list(db.execute(query.where(t.instances.c.id.in_(ids))))
 
 
-def unfinished_instances(db: Connection) -> list[str]:
-    """Instances that are or should be somewhere on the way, all of them."""
-    return list(db.execute(select(t.instances.c.id).where(t.instances.c.state.in_(MOVING))).scalars())
+def unfinished_instances(db: Connection) -> dict[str, str]:
+    """Instances that are or should be somewhere on the way, all of them, each with its state."""
+    query = select(t.instances.c.id, t.instances.c.state).where(t.instances.c.state.in_(MOVING))
+    return {row.id: row.state for row in db.execute(query)}
 
 
 def attachments(db: Connection, interfaces: Collection[str], instance_ids: Collection[str]) -> list[Row[Any]]:

@@ -60,9 +60,15 @@ _API = ("enid.wire", "enid.ec2", *_DATABASE)
 _SERVICES = ("dns", "dns.rdtypes.ANY", "dns.rdtypes.IN", *_DATABASE)
 
 
-def load_agent() -> None:
+def load_agent(settings: Settings) -> None:
     """What the agent needs: for whoever is going to fork it."""
     import_module("enid.reconcile.agent")
+    if settings.accelerator == "auto":
+        from enid.bpf.btf import UnknownType
+        from enid.fabric.linux import accelerator
+
+        with contextlib.suppress(OSError, ValueError, UnknownType):  # the agent will say why
+            accelerator.learn()
 
 
 def load_all() -> None:

@@ -27,7 +27,9 @@ log = structlog.get_logger()
 
 READY_TIMEOUT = 120.0
 RESTART_PAUSE = 0.2
-"""Seconds between a child's death and its next start, doubled while it keeps dying within five seconds."""
+"""Seconds before the next start of a child that died within five seconds, doubled while it goes on like that; one that
+lived longer is started at once."""
+SHORT_LIFE = 5.0
 
 
 @dataclass(slots=True)
@@ -83,7 +85,7 @@ class Supervisor:
 
     def _start_all(self) -> None:
         ready, write = os.pipe()
-        roles.load_agent()
+        roles.load_agent(self._settings)
         agent = self._spawn("agent", str(write), kept=(write,))
         os.close(write)
         roles.load_all()
@@ -143,9 +145,10 @@ class Supervisor:
         child.process.ended(code)
         log.warning("ended, starting it again", process=child.role, code=code)
         lived = time.monotonic() - child.started
-        time.sleep(child.pause)
+        if lived < SHORT_LIFE:
+            time.sleep(child.pause)
         again = self._spawn(child.role, restarts=child.restarts + 1)
-        again.pause = min(child.pause * 2, 5.0) if lived < 5 else RESTART_PAUSE
+        again.pause = min(child.pause * 2, 5.0) if lived < SHORT_LIFE else RESTART_PAUSE
 
     def _take_down(self) -> None:
         for child in self._children.values():

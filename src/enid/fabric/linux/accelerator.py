@@ -62,10 +62,21 @@ def may_accelerate(port: Port) -> bool:
 
 
 @cache
-def _kernel() -> tuple[Layout, dict[str, KernelFunction]]:
-    """The same for every router of this process."""
+def learn() -> tuple[Layout, dict[str, tuple[int, bool]]]:
+    """What the programs must know of this kernel. It takes a third of a second, so whoever forks who needs it asks
+    before. Raises what :class:`Kernel` raises."""
     kernel = Kernel(shortcut.MODULE)
     return Layout.of(kernel), {name: kernel.function(name) for name in shortcut.FUNCTIONS}
+
+
+@cache
+def _kernel() -> tuple[Layout, dict[str, KernelFunction]]:
+    """The same for every router of this process, which holds the module's types for good."""
+    layout, found = learn()
+    module = syscall.module_types(shortcut.MODULE) if any(in_module for _, in_module in found.values()) else None
+    return layout, {
+        name: KernelFunction(id_, module if in_module else None) for name, (id_, in_module) in found.items()
+    }
 
 
 class Accelerator:
