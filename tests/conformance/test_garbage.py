@@ -13,6 +13,11 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 CALL = {"Action": "DescribeVpcs", "Version": "2016-11-15"}
+_PRIVATE_NAT_GATEWAY = b"Action=CreateNatGateway&Version=2016-11-15&SubnetId=subnet-1&ConnectivityType=private"
+_MIRROR_SESSION = (
+    b"Action=CreateTrafficMirrorSession&Version=2016-11-15&NetworkInterfaceId=eni-1&SessionNumber=1&ClientToken=a"
+)
+"""Each may lack what botocore would not let its user leave out, or give what it would not send."""
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -87,6 +92,10 @@ def test_a_body_changed_on_the_way(api: Api) -> None:
         (b"Action=DescribeVpcs&Version=2016-11-15&MaxResults=many", "InvalidParameterValue"),
         (b"Action=DescribeVpcs&Version=2016-11-15&VpcId=vpc-1&VpcId.1=vpc-2", "MalformedQueryString"),
         (b"Action=DescribeVpcs&Action=DescribeTags&Version=2016-11-15", "MalformedQueryString"),
+        (_PRIVATE_NAT_GATEWAY + b"&SecondaryPrivateIpAddressCount=-1", "InvalidParameterValue"),
+        (_PRIVATE_NAT_GATEWAY + b"&SecondaryPrivateIpAddressCount=0", "InvalidParameterValue"),
+        (_MIRROR_SESSION + b"&TrafficMirrorFilterId=tmf-1", "MissingParameter"),
+        (_MIRROR_SESSION + b"&TrafficMirrorTargetId=tmt-1", "MissingParameter"),
         (b"\xff\x00\xfe", "MalformedQueryString"),
         (b"%ff=%fe", "MalformedQueryString"),
         (b'{"Action": "DescribeVpcs"}', "MissingAction"),
