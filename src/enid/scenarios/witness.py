@@ -23,6 +23,11 @@ from typing import Any
 _ETH_P_ALL = 3
 _PERIOD_NS = 1_000_000
 _LAST_REPLIES_NS = 300_000_000
+_LAST_WORD = (1 << 64) - 1
+_LAST_WORD_NS, _LAST_WORD_EVERY_NS = 2_000_000_000, 20_000_000
+_ROOM = 4 << 20
+"""Bytes of datagrams that wait while this process waits for a processor."""
+_SO_RCVBUFFORCE = 33
 
 
 def tcp(stop: threading.Event, host: str, port: int, timeout: float, banner: bool = False) -> dict[str, Any]:
@@ -78,7 +83,8 @@ def http_loop(stop: threading.Event, host: str, port: int, timeout: float) -> di
 
 
 def udp_probe(stop: threading.Event, host: str, port: int) -> dict[str, Any]:
-    """Send a numbered datagram every millisecond until stopped, and wait for the last replies.
+    """Send a numbered datagram every millisecond until stopped, and wait for the last replies: until what is sent after
+    them is answered, since none overtakes another.
 
     ``sent`` counts; ``replies`` are ``[number, sent at, received at, who answered]`` in order of arrival.
     """
@@ -86,6 +92,7 @@ def udp_probe(stop: threading.Event, host: str, port: int) -> dict[str, Any]:
     replies: list[tuple[int, int, int, str]] = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.setblocking(False)
+        make_room(probe)
         due = time.monotonic_ns()
         while not stop.is_set():
             now = time.monotonic_ns()
@@ -94,9 +101,15 @@ def udp_probe(stop: threading.Event, host: str, port: int) -> dict[str, Any]:
                 sent.append(now)
                 due = max(due + _PERIOD_NS, now - 5 * _PERIOD_NS)
             _receive(probe, sent, replies, max(0, due - time.monotonic_ns()))
-        end = time.monotonic_ns() + _LAST_REPLIES_NS
-        while len(replies) < len(sent) and time.monotonic_ns() < end:
-            _receive(probe, sent, replies, end - time.monotonic_ns())
+        now = due = time.monotonic_ns()
+        end = now + _LAST_WORD_NS
+        while len(replies) < len(sent) and now < end:
+            if now >= due:
+                _send(probe, (host, port), _LAST_WORD)
+                due = now + _LAST_WORD_EVERY_NS
+            if not _receive(probe, sent, replies, max(0, due - time.monotonic_ns())):
+                break
+            now = time.monotonic_ns()
     return {"sent": len(sent), "first_sent": sent[0] if sent else 0, "replies": replies}
 
 
@@ -107,16 +120,27 @@ def _send(probe: socket.socket, address: tuple[str, int], number: int) -> None:
         return  # an unreachable from the last one: a lost probe, and counted as one
 
 
-def _receive(probe: socket.socket, sent: list[int], replies: list[tuple[int, int, int, str]], wait_ns: int) -> None:
+def make_room(receiver: socket.socket) -> None:
+    """For what comes while nobody has time to receive it; as far as this process may ask for it."""
+    try:
+        receiver.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _ROOM)
+    except OSError:
+        receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _ROOM)
+
+
+def _receive(probe: socket.socket, sent: list[int], replies: list[tuple[int, int, int, str]], wait_ns: int) -> bool:
+    """What has come, or comes; false when it was the last."""
     if not select.select([probe], [], [], wait_ns / 1e9)[0]:
-        return
+        return True
     try:
         while True:
             data = probe.recv(512)
             number = struct.unpack("!Q", data[:8])[0]
+            if number == _LAST_WORD:
+                return False
             replies.append((number, sent[number], time.monotonic_ns(), data[8:].decode()))
     except OSError:
-        return
+        return True
 
 
 def receipts(stop: threading.Event, address: str) -> dict[str, Any]:

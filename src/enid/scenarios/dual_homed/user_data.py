@@ -16,6 +16,7 @@ import select, socket, sys
 name, sockets = sys.argv[1].encode(), []
 for address in sys.argv[2:]:
     sockets.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    sockets[-1].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
     sockets[-1].bind((address, {port}))
 while True:
     for ready in select.select(sockets, [], [])[0]:
