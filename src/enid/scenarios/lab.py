@@ -55,8 +55,8 @@ class Lab:
             self.settings.run_dir.mkdir()
             path = self.settings.run_dir / RUNNING_SETTINGS
             path.touch(0o600)
-            path.write_text(self.settings.model_dump_json())
-            with held_back():
+            with held_back():  # pydantic, for one, makes an error of its own of an interrupt
+                path.write_text(self.settings.model_dump_json())
                 up(self.settings, detach=True)
             self.cloud = Cloud(json.loads(self.enid("env", "--json")), self.report.command)
             self._database = Database(self.settings.url)

@@ -64,11 +64,9 @@ def load_agent(settings: Settings) -> None:
     """What the agent needs: for whoever is going to fork it."""
     import_module("enid.reconcile.agent")
     if settings.accelerator == "auto":
-        from enid.bpf.btf import UnknownType
         from enid.fabric.linux import accelerator
 
-        with contextlib.suppress(OSError, ValueError, UnknownType):  # the agent will say why
-            accelerator.learn()
+        accelerator.prepare()
 
 
 def load_all() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from functools import cache
 from ipaddress import ip_address
 
@@ -61,10 +62,15 @@ def may_accelerate(port: Port) -> bool:
     return port.source_dest_check and port.timeouts == Timeouts() and not watched
 
 
+def prepare() -> None:
+    """For whoever is going to fork processes that have accelerators: learn what takes a third of a second."""
+    with suppress(OSError, ValueError, UnknownType):  # who has one will say why not
+        _learn()
+
+
 @cache
-def learn() -> tuple[Layout, dict[str, tuple[int, bool]]]:
-    """What the programs must know of this kernel. It takes a third of a second, so whoever forks who needs it asks
-    before. Raises what :class:`Kernel` raises."""
+def _learn() -> tuple[Layout, dict[str, tuple[int, bool]]]:
+    """What the programs must know of this kernel. Raises what :class:`Kernel` raises."""
     kernel = Kernel(shortcut.MODULE)
     return Layout.of(kernel), {name: kernel.function(name) for name in shortcut.FUNCTIONS}
 
@@ -72,7 +78,7 @@ def learn() -> tuple[Layout, dict[str, tuple[int, bool]]]:
 @cache
 def _kernel() -> tuple[Layout, dict[str, KernelFunction]]:
     """The same for every router of this process, which holds the module's types for good."""
-    layout, found = learn()
+    layout, found = _learn()
     module = syscall.module_types(shortcut.MODULE) if any(in_module for _, in_module in found.values()) else None
     return layout, {
         name: KernelFunction(id_, module if in_module else None) for name, (id_, in_module) in found.items()
