@@ -27,9 +27,10 @@ log = structlog.get_logger()
 
 READY_TIMEOUT = 120.0
 RESTART_PAUSE = 0.2
-"""Seconds before the next start of a child that died within five seconds, doubled while it goes on like that; one that
-lived longer is started at once."""
-SHORT_LIFE = 5.0
+"""Seconds before the next start of a child that died soon, doubled while it goes on like that; one that lived longer is
+started at once."""
+SHORT_LIFE = 2.0
+"""Seconds: less is soon."""
 
 
 @dataclass(slots=True)
