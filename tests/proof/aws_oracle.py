@@ -1,10 +1,11 @@
 """What becomes of one packet, by AWS's rules: loops over what the plan says, and nothing of enid's.
 
 AWS's guide to VPCs is the source: source/destination checks; groups, of which any rule may allow and which know a
-reply; the longest prefix of the subnet's route table, a local route before all; network ACLs at the borders of subnets,
-where the first entry that matches decides and a reply is a packet like any other; one-to-one translation at the
-internet gateway. A rule that refers to a group means the private addresses of the interfaces that carry it; to a group
-of a peer, only what goes over the peering connection. That carries what goes from one of its two VPCs to the other.
+reply; the longest prefix of the subnet's route table, a local route before all but those within it, and none of these
+for what stays in its subnet; network ACLs at the borders of subnets, where the first entry that matches decides and a
+reply is a packet like any other; one-to-one translation at the internet gateway. A rule that refers to a group means
+the private addresses of the interfaces that carry it; to a group of a peer, only what goes over the peering connection.
+That carries what goes from one of its two VPCs to the other.
 """
 
 from __future__ import annotations
@@ -41,11 +42,19 @@ class Arrival:
     """The peering connection it came over."""
     unsure: bool = False
     """Not to be judged: AWS delivers it and enid need not, since no reply could leave (see the differences from AWS);
-    or what goes over a peering connection is answered around it, over the internet."""
+    or what goes over a peering connection is answered around it, over the internet; or a route within the VPC leads the
+    reply elsewhere, or a packet that enid takes for another sender's."""
+    anywhere: bool = False
+    """Not even where it comes out."""
 
 
 def arrival(plan: Plan, sender: Interface, packet: Packet) -> Arrival | None:
     """Where the first packet of a conversation arrives; ``None``: nowhere."""
+    found = _arrival(plan, sender, packet)
+    return replace(found, unsure=found.unsure or _is_detoured(plan, sender, found)) if found else None
+
+
+def _arrival(plan: Plan, sender: Interface, packet: Packet) -> Arrival | None:
     if sender.source_dest_check and packet.source not in sender.parsed():
         return None
     vpc = plan.vpc_of(sender)
@@ -54,18 +63,63 @@ def arrival(plan: Plan, sender: Interface, packet: Packet) -> Arrival | None:
     over = route.target if route is not None and route.kind == "peering" else ""
     if not _groups_allow(plan, sender, True, packet, packet.destination, over):
         return None
+    if local and _pretends(plan, sender, packet.source, packet.destination):
+        return Arrival(sender.id, packet.source, packet.destination, (), unsure=True, anywhere=True)
     if local:
         receiver = _owner(plan, vpc.id, packet.destination)
+        inner = _inner(plan, sender, packet.destination)
+        if inner is not None:
+            return _led_within(plan, sender, inner, packet)
         return receiver and _across(plan, sender, receiver, packet)
     if route is None:
         return None
     if over:
         return _over_a_peering(plan, sender, over, packet)
     if route.kind == "interface":
-        receiver = next((each for each in plan.interfaces if each.id == route.target), None)
-        has_family = receiver and any(each.version == packet.destination.version for each in receiver.parsed())
-        return (receiver and has_family and _across(plan, sender, receiver, packet)) or None
+        return _through(plan, sender, route, packet)
     return _over_the_internet(plan, sender, route, packet)
+
+
+def _through(plan: Plan, sender: Interface, route: Route, packet: Packet) -> Arrival | None:
+    receiver = next((each for each in plan.interfaces if each.id == route.target), None)
+    has_family = receiver and any(each.version == packet.destination.version for each in receiver.parsed())
+    return (receiver and has_family and _across(plan, sender, receiver, packet)) or None
+
+
+def _inner(plan: Plan, sender: Interface, destination: Address) -> Route | None:
+    """The route within the VPC that a packet meets which leaves its subnet."""
+    found = _route(plan, sender, destination)
+    if found is None or found.kind != "interface" or _in_any(destination, named(plan.subnets, sender.subnet).blocks):
+        return None
+    network = to_network(found.destination)
+    blocks = [to_network(block) for block in plan.vpc_of(sender).blocks]
+    inside = any(network.version == block.version and network.subnet_of(block) for block in blocks)  # type: ignore[arg-type]
+    return found if inside else None
+
+
+def _led_within(plan: Plan, sender: Interface, route: Route, packet: Packet) -> Arrival | None:
+    """enid leads nothing to an interface that checks addresses, not even to its own."""
+    found = _through(plan, sender, route, packet)
+    receiver = next((each for each in plan.interfaces if each.id == route.target), None)
+    return replace(found, unsure=receiver.source_dest_check) if found and receiver else None
+
+
+def _is_detoured(plan: Plan, sender: Interface, came: Arrival) -> bool:
+    """A route within the VPC leads the reply somewhere, or may."""
+    receiver = next(each for each in plan.interfaces if each.id == came.interface)
+    there = _pretends(plan, sender, came.source, came.destination)
+    back = _pretends(plan, receiver, came.destination, came.source)
+    return there or back or _inner(plan, receiver, came.source) is not None
+
+
+def _pretends(plan: Plan, sender: Interface, source: Address, destination: Address) -> bool:
+    """It stays in its subnet by its source and not by its sender, or the other way round; and a route is for it. enid
+    goes by the source, AWS by the sender."""
+    met = _route(plan, sender, destination)
+    homes = [each for each in plan.subnets if each.vpc == plan.vpc_of(sender).id and _in_any(destination, each.blocks)]
+    if met is None or met.kind != "interface" or not homes:
+        return False
+    return (sender.subnet == homes[0].id) is not _in_any(source, homes[0].blocks)
 
 
 def _over_a_peering(plan: Plan, sender: Interface, over: str, packet: Packet) -> Arrival | None:

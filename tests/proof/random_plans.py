@@ -220,6 +220,7 @@ def some_table(draw: Draw, id_: str, vpc: Vpc, plan: Plan) -> Table:
         routes["0.0.0.0/0"] = Route("0.0.0.0/0", "internet")
     if len(vpc.blocks) > 1 and draw.chance(0.75):
         routes["::/0"] = Route("::/0", draw.random.choice(("internet", "internet", "egress_only")))
+    routes |= _inner_routes(draw, vpc, plan, mine)
     narrow = [block for address in FAR for block in _around(draw, address)]
     narrow += [f"198.18.{draw.random.randint(0, 9)}.0/24", "198.18.0.0/16", "2001:db8:1::/56", "2001:db8:2::/56"]
     for peering, peer in plan.peers(vpc.id).items():
@@ -235,6 +236,16 @@ def some_table(draw: Draw, id_: str, vpc: Vpc, plan: Plan) -> Table:
         six_only = ":" in block and kind > 0.9
         routes[block] = Route(block, "egress_only") if six_only else Route(block, "interface", target)
     return Table(id_, vpc.id, tuple(routes.values()))
+
+
+def _inner_routes(draw: Draw, vpc: Vpc, plan: Plan, mine: list[Interface]) -> dict[str, Route]:
+    """Sometimes, from a whole subnet or all of a block, to an interface that mostly is one of an appliance."""
+    if not mine or draw.chance(0.7):
+        return {}
+    blocks = [*vpc.blocks, *(block for subnet in plan.subnets if subnet.vpc == vpc.id for block in subnet.blocks)]
+    open_ = [each for each in mine if not each.source_dest_check] or mine
+    chosen = draw.random.sample(blocks, draw.random.randint(1, 2))
+    return {block: Route(block, "interface", draw.random.choice(open_).id) for block in chosen}
 
 
 def _has_family(vpc: Vpc, block: str) -> bool:

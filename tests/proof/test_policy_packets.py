@@ -60,7 +60,7 @@ def _request(said: Expected, out: Out) -> str:
             return "" if came.unsure else f"is lost, but should come out at {came.interface}"
         case came, (interface, seen):
             right = (came.interface, came.source, came.destination) == (interface, seen.source, seen.destination)
-            return "" if right else f"came out at {interface} as {seen}, but should be {came}"
+            return "" if right or came.anywhere else f"came out at {interface} as {seen}, but should be {came}"
     raise AssertionError
 
 
