@@ -339,7 +339,8 @@ def _strangers(scene: Scene) -> Iterator[None]:
         _batch(router, routes.replace_route(route))
         pair: dict[str, Any] = {"mac": "02:00:00:00:00:03", "mtu": 1500, "peer_mac": "02:00:00:00:00:04"}
         pair |= {"peer_mtu": 1500, "peer_namespace": namespace, "peer_name": "far"}
-        host.request(links.new_veth("stranger0", **pair))
+        mine = f"stranger{os.getpid()}"  # the host is that of other tests, too
+        host.request(links.new_veth(mine, **pair))
         try:
             yield
             tables = [nftables.parse_table(body) for body in router.netfilter.dump(nftables.get_tables())]
@@ -347,7 +348,7 @@ def _strangers(scene: Scene) -> Iterator[None]:
             assert route in list(map(routes.parse_route, router.route.dump(routes.get_routes(4))))
             assert outside.request(links.get_link(name="far"))
         finally:
-            host.request(links.delete_link(name="stranger0"))
+            host.request(links.delete_link(name=mine))
             os.close(namespace)
 
 
