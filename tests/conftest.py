@@ -61,24 +61,24 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(params=STORES)
-def database(request: pytest.FixtureRequest) -> Database:
-    """A store with two accounts and nothing else."""
+def clean_store(request: pytest.FixtureRequest) -> SqliteStore | postgresql_server.Store:
     store: SqliteStore | postgresql_server.Store = request.getfixturevalue(f"{request.param}_store")
     store.clear()
-    with store.database.write() as db:
-        db.execute(insert(accounts), [{"id": FIRST, "created_at": ""}, {"id": SECOND, "created_at": ""}])
-    return store.database
+    return store
 
 
 @pytest.fixture
-def settings(tmp_path: Path, database: Database) -> Settings:
+def database(clean_store: SqliteStore | postgresql_server.Store) -> Database:
+    """A store with two accounts and nothing else."""
+    with clean_store.database.write() as db:
+        db.execute(insert(accounts), [{"id": FIRST, "created_at": ""}, {"id": SECOND, "created_at": ""}])
+    return clean_store.database
+
+
+@pytest.fixture
+def settings(tmp_path: Path, clean_store: SqliteStore | postgresql_server.Store) -> Settings:
     """Default settings under ``tmp_path``, but for the store."""
-    url = database.engine.url.set(drivername=database.engine.url.get_backend_name())
-    return Settings(
-        state_dir=tmp_path / "state",
-        run_dir=tmp_path / "run",
-        database_url=url.render_as_string(hide_password=False),
-    )
+    return Settings(state_dir=tmp_path / "state", run_dir=tmp_path / "run", database_url=clean_store.url)
 
 
 @pytest.fixture

@@ -40,14 +40,19 @@ class Api:
         self.ec2 = self.client("ec2")
 
     def client(self, service: str) -> Any:
-        return boto3.client(
-            service,
-            region_name=self.settings.region,
-            endpoint_url=self.endpoint,
-            aws_access_key_id=self.key_id,
-            aws_secret_access_key=self.secret,
-            config=Config(retries={"total_max_attempts": 1}, ignore_configured_endpoint_urls=True),
-        )
+        return boto3.client(service, **self._connection())
+
+    def resource(self, service: str) -> Any:
+        return boto3.resource(service, **self._connection())
+
+    def _connection(self) -> dict[str, Any]:
+        return {
+            "region_name": self.settings.region,
+            "endpoint_url": self.endpoint,
+            "aws_access_key_id": self.key_id,
+            "aws_secret_access_key": self.secret,
+            "config": Config(retries={"total_max_attempts": 1}, ignore_configured_endpoint_urls=True),
+        }
 
     def put(self, statement: Any) -> None:
         """Write a row by hand."""

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import boto3
 import pytest
 from api_server import Api
-from botocore.config import Config
 
 from enid.ec2.images import SANDBOX
 
 
 @pytest.fixture
 def ec2(api: Api) -> Any:
-    made = boto3.resource(
-        "ec2",
-        region_name=api.settings.region,
-        endpoint_url=api.endpoint,
-        aws_access_key_id=api.key_id,
-        aws_secret_access_key=api.secret,
-        config=Config(ignore_configured_endpoint_urls=True),
-    )
+    made = api.resource("ec2")
     yield made
     made.meta.client.close()
 

@@ -162,6 +162,18 @@ def incoming(ear: socket.socket, number: int) -> bytes:
             return bytes(data)
 
 
+def slow_and_quick(lab: Lab, ear: socket.socket, here: socket.socket, there: socket.socket, to: object) -> list[bytes]:
+    """The frames of a new flow's first two datagrams: the router forwards the first one, and not the second."""
+    seen = []
+    for _ in range(2):
+        before = lab.forwarded()
+        here.sendto(b"same", (str(to), 53))
+        seen.append((incoming(ear, 53), lab.forwarded() - before))
+        assert there.recv(10) == b"same", "its checksums are right"
+    assert [forwarded for _, forwarded in seen] == [1, 0]
+    return [frame for frame, _ in seen]
+
+
 # What it takes
 
 
@@ -190,14 +202,7 @@ def test_a_fast_packet_looks_like_a_slow_one(fast: Lab, version: int) -> None:
     place = BY_VERSION[version]
     ear = frames(fast, B)
     here, there = fast.guest(A).udp(A.addresses[place], 4000), fast.guest(B).udp(B.addresses[place], 53)
-    seen = []
-    for _ in range(2):
-        before = fast.forwarded()
-        here.sendto(b"same", (str(B.addresses[place]), 53))
-        seen.append((incoming(ear, 53), fast.forwarded() - before))
-        assert there.recv(10) == b"same", "its checksums are right"
-    (slow, by_router), (quick, past_router) = seen
-    assert (by_router, past_router) == (1, 0)
+    slow, quick = slow_and_quick(fast, ear, here, there, B.addresses[place])
     if version == 4:  # but for the packet's own number and the checksum over it
         slow, quick = (frame[:18] + frame[20:24] + frame[26:] for frame in (slow, quick))
     assert slow == quick
@@ -429,14 +434,7 @@ def test_a_fast_packet_from_the_internet_looks_like_a_slow_one(online: Lab) -> N
     ear = frames(online, A)
     outside = online.guests["site cafe"].udp(CAFE.public_ip, 4000)
     inside = online.guest(A).udp(A.addresses[0], 53)
-    seen = []
-    for _ in range(2):
-        before = online.forwarded()
-        outside.sendto(b"same", (str(PUBLIC), 53))
-        seen.append((incoming(ear, 53), online.forwarded() - before))
-        assert inside.recv(10) == b"same", "its checksums are right"
-    (slow, by_router), (quick, past_router) = seen
-    assert (by_router, past_router) == (1, 0)
+    slow, quick = slow_and_quick(online, ear, outside, inside, PUBLIC)
     slow, quick = (frame[:18] + frame[20:24] + frame[26:] for frame in (slow, quick))
     assert slow == quick
 

@@ -13,13 +13,11 @@ from enid.cli import naming
 from enid.cli.session import Problem, settings_of, store
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from enid.settings import Settings
 
 _PANEL = "Instances"
 _SHELL = ["/bin/sh", "-l"]
-_INSTANCE, _SITE = re.compile("i-[0-9a-f]{17}"), re.compile("[A-Za-z0-9_-]+")
+_INSTANCE = re.compile("i-[0-9a-f]{17}")
 _VERBATIM = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 
@@ -40,13 +38,12 @@ def execute(
     settings = settings_of(context)
     words = command or []
     argv = (words[1:] if words[:1] == ["--"] else words) or _SHELL
-    site, instance = _here(settings, target) or _known(settings, target)
     from enid.guest.enter import NotRunning, enter, exec_in_namespace
 
     try:
-        if instance:
-            raise typer.Exit(enter(settings.run_dir, instance, argv))
-        raise typer.Exit(exec_in_namespace(settings.run_dir, site_namespace(settings, str(site)), argv))
+        if target.startswith(naming.SITE):
+            raise typer.Exit(exec_in_namespace(settings.run_dir, _site(settings, target), argv))
+        raise typer.Exit(enter(settings.run_dir, _running(settings, target), argv))
     except NotRunning as absent:
         raise Problem(f"{absent}: is enid up, on this host?") from None
 
@@ -60,9 +57,7 @@ def crash(
     Its interfaces stay in-use and its status checks turn impaired: moving them is your automation's work.
     """
     settings = settings_of(context)
-    _, instance = _here(settings, target) or _known(settings, target)
-    if instance is None:
-        raise Problem(f"{target} is a site, and no instance", 2)
+    instance = _running(settings, target)
     from enid.guest.enter import NotRunning
     from enid.guest.enter import crash as kill
 
@@ -95,33 +90,33 @@ def site_namespace(settings: Settings, name: str) -> Path:
     return settings.run_dir / "netns" / f"site-{name}"
 
 
-def _here(settings: Settings, target: str) -> tuple[str | None, str | None] | None:
-    """The site or the instance of this name, if it can be seen from the run directory: the store takes a second to
-    open, and is asked only for other names, and for why not."""
+# The store takes a second to open: it is asked only for what cannot be seen from the run directory, and for why not.
+
+
+def _site(settings: Settings, target: str) -> Path:
+    """The namespace of ``site/NAME``."""
+    name = target.removeprefix(naming.SITE)
+    if not (naming.SITE_NAME.fullmatch(name) and site_namespace(settings, name).exists()):
+        with store(settings) as database, database.read() as db:
+            naming.site(db, target)
+    return site_namespace(settings, name)
+
+
+def _running(settings: Settings, target: str) -> str:
+    """The id of an instance that runs."""
     from enid.guest import records
 
     if _INSTANCE.fullmatch(target):
         record = records.read(records.path_of(settings.run_dir, target))
-        return (None, target) if record is not None and record.state == records.RUNNING and record.alive else None
-    name = target.removeprefix("site/")
-    if name != target and _SITE.fullmatch(name) and site_namespace(settings, name).exists():
-        return name, None
-    return None
-
-
-def _known(settings: Settings, target: str) -> tuple[str | None, str | None]:
-    with store(settings) as database, database.read() as db:
-        site = naming.site(db, target)
-        return site, None if site else _running(db, target)
-
-
-def _running(db: Connection, target: str) -> str:
+        if record is not None and record.state == records.RUNNING and record.alive:
+            return target
     from sqlalchemy import select
 
     from enid.store import tables as t
 
-    instance = naming.instance(db, target)
-    row = db.execute(select(t.instances.c.state, t.instances.c.health).where(t.instances.c.id == instance)).one()
+    with store(settings) as database, database.read() as db:
+        instance = naming.instance(db, target)
+        row = db.execute(select(t.instances.c.state, t.instances.c.health).where(t.instances.c.id == instance)).one()
     if row.state != "running":
         raise Problem(f"{instance} is {row.state}, not running")
     return instance

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from enid.cli.session import Problem
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 
     from enid.topology.picture import Labels
 
+SITE = "site/"
+SITE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _GONE = ("shutting-down", "terminated")
 
 
@@ -54,9 +57,9 @@ def site(db: Connection, word: str) -> str | None:
 
     from enid.store import tables as t
 
-    if not word.startswith("site/"):
+    if not word.startswith(SITE):
         return None
-    name = word.removeprefix("site/")
+    name = word.removeprefix(SITE)
     known = sorted(db.execute(select(t.sites.c.name)).scalars())
     if name not in known:
         raise Problem(f"there is no site {name!r}: " + (f"there are {', '.join(known)}" if known else _NO_SITES))

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from ipaddress import IPv4Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from enid.cli import show
+from enid.cli.naming import SITE_NAME
 from enid.cli.session import Problem, settings_of, store
 
 if TYPE_CHECKING:
     from enid.settings import Settings
 
 app = typer.Typer(help="Places outside AWS that enid plays.", no_args_is_help=True)
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _Name = Annotated[str, typer.Argument(help="Lower-case letters, digits, hyphens.", show_default=False)]
 
 
@@ -86,7 +85,7 @@ def _checked(
 
     :raises Problem: what does not fit.
     """
-    if not _NAME.fullmatch(name):
+    if not SITE_NAME.fullmatch(name):
         raise Problem(f"{name!r} is no name for a site: up to 32 lower-case letters, digits and hyphens", 2)
     try:
         public = IPv4Address(public_ip)

@@ -92,7 +92,7 @@ def udp_probe(stop: threading.Event, host: str, port: int) -> dict[str, Any]:
     replies: list[tuple[int, int, int, str]] = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.setblocking(False)
-        make_room(probe)
+        _make_room(probe)
         due = time.monotonic_ns()
         while not stop.is_set():
             now = time.monotonic_ns()
@@ -120,7 +120,7 @@ def _send(probe: socket.socket, address: tuple[str, int], number: int) -> None:
         return  # an unreachable from the last one: a lost probe, and counted as one
 
 
-def make_room(receiver: socket.socket) -> None:
+def _make_room(receiver: socket.socket) -> None:
     """For what comes while nobody has time to receive it; as far as this process may ask for it."""
     try:
         receiver.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _ROOM)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import cache
 from importlib import import_module
 
 from enid.settings import Settings
@@ -35,7 +36,7 @@ def run(role: str, settings: Settings, *arguments: str) -> int:
         from enid.wire.server import main as serve
 
         def before_serving() -> None:
-            _load(*_API)
+            _load(_API)
             give_up(api_uid(settings))
 
         serve(settings, before_serving=before_serving)
@@ -44,7 +45,7 @@ def run(role: str, settings: Settings, *arguments: str) -> int:
         from enid.supervisor.privileges import api_uid, give_up
 
         def become_nobody() -> None:
-            _load(*_SERVICES)
+            _load(_SERVICES)
             give_up(api_uid(settings))
 
         serve_instances(settings, before_serving=become_nobody)
@@ -69,22 +70,28 @@ def load_agent(settings: Settings) -> None:
         accelerator.prepare()
 
 
-def load_all() -> None:
-    """What any of them needs."""
-    for module in ("enid.reconcile.agent", "enid.wire.server", "enid.services.process", "enid.flowlogs.watcher"):
+def load_the_rest() -> None:
+    """What the others need besides."""
+    for module in ("enid.wire.server", "enid.services.process", "enid.flowlogs.watcher"):
         import_module(module)
-    _load(*_API, *_SERVICES)
+    _load(_API + _SERVICES)
 
 
-def _load(*packages: str) -> None:
+def _load(packages: Iterable[str]) -> None:
     """What is otherwise loaded at first use: the API's user may have no way to this program's files."""
     import_module("_strptime")
     import_module("encodings.idna")
     for package in packages:
-        for module in pkgutil.iter_modules(import_module(package).__path__):
-            with contextlib.suppress(ImportError):  # some are for other systems, some for libraries that are not there
-                import_module(f"{package}.{module.name}")
+        _load_package(package)
     import_module("enid.ec2.instance_types").table()
+
+
+@cache
+def _load_package(package: str) -> None:
+    """Once: what cannot be loaded would be tried again each time."""
+    for module in pkgutil.iter_modules(import_module(package).__path__):
+        with contextlib.suppress(ImportError):  # some are for other systems, some for libraries that are not there
+            import_module(f"{package}.{module.name}")
 
 
 def _announcer(arguments: tuple[str, ...]) -> Callable[[], None]:

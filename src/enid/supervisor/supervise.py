@@ -89,7 +89,7 @@ class Supervisor:
         roles.load_agent(self._settings)
         agent = self._spawn("agent", str(write), kept=(write,))
         os.close(write)
-        roles.load_all()
+        roles.load_the_rest()
         self._spawn("api")
         self._spawn("services")
         with os.fdopen(ready, "rb") as pipe:
@@ -112,11 +112,14 @@ class Supervisor:
 
     def _spawn(self, role: str, *arguments: str, kept: tuple[int, ...] = (), restarts: int = 0) -> Child:
         self._write_number(self._settings.restarts(role), restarts)
-        process = Forked(title(role), lambda: roles.run(role, self._settings, *arguments), kept)
+        process = self._fork(role, *arguments, kept=kept)
         child = Child(role, process, restarts=restarts)
         self._children[process.pid] = child
         self._write_pid(role, process.pid)
         return child
+
+    def _fork(self, role: str, *arguments: str, kept: tuple[int, ...] = ()) -> Forked:
+        return Forked(title(role), lambda: roles.run(role, self._settings, *arguments), kept)
 
     def _write_pid(self, role: str, pid: int) -> None:
         self._write_number(self._settings.run_dir / f"{role}.pid", pid)
@@ -159,7 +162,7 @@ class Supervisor:
                 child.process.wait(10)
             except TimeoutError:
                 child.process.send(signal.SIGKILL)
-        Forked(title("teardown"), lambda: roles.run("teardown", self._settings)).wait()
+        self._fork("teardown").wait()
 
 
 def teardown(settings: Settings) -> None:

@@ -187,13 +187,13 @@ class BpfAccelerator(Accelerator):
         self._maps[BLOCKS] = syscall.Map(syscall.LONGEST_PREFIX, 8, 4, _MOST_BLOCKS, BLOCKS, syscall.NO_PREALLOCATION)
 
     def attachment(self, device: int) -> list[bytes]:
-        return [add_clsact(device), set_ingress(device, self._programs[0].descriptor, _NAME)]
+        return _at_entrance(device, self._programs[0])
 
     def adoption(self, device: int) -> list[bytes]:
         return self.attachment(device)
 
     def entrance(self, device: int) -> list[bytes]:
-        return [add_clsact(device), set_ingress(device, self._programs[1].descriptor, _NAME)]
+        return _at_entrance(device, self._programs[1])
 
     def admit(self, blocks: Collection[Network], entered: bool) -> None:
         self._turn_on(BLOCKS, (_prefix(block) for block in blocks if block.version == 4))
@@ -272,6 +272,10 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror and not error.filename:
         return error.strerror
     return str(error)
+
+
+def _at_entrance(device: int, program: syscall.Program) -> list[bytes]:
+    return [add_clsact(device), set_ingress(device, program.descriptor, _NAME)]
 
 
 def _place(address: Address) -> Entry:

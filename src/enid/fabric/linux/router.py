@@ -80,6 +80,8 @@ class Router:
         self._tables = Tables(self.node, self._resolve)
         self._mirrors = Mirrors(self.node, counts)
         self._wires: set[str] = set()
+        self._entrance = 0
+        """The link from the internet that has its program."""
         self._middles: set[str] = set()
         """The links of ports that routes lead to."""
         self.node.leaving = self.leaving
@@ -176,11 +178,15 @@ class Router:
         """Ours in place of an older agent's, and nothing is short-cut before all is as it should be."""
         ends = [index for name, index in self.node.links.items() if names.is_port_link(name)]
         self.node.route.batch([step for index in ends for step in self._accelerator.adoption(index)])
-        self._guard_entrance()
+        self._entrance = 0
+        self._shorten_entrance()
 
-    def _guard_entrance(self) -> None:
-        if names.INTERNET in self.node.links:
-            self.node.route.batch(self._accelerator.entrance(self.node.links[names.INTERNET]))
+    def _shorten_entrance(self) -> None:
+        """A program at the internet's wire, unless it is there."""
+        device = self.node.links.get(names.INTERNET, 0)
+        if device not in (0, self._entrance):
+            self.node.route.batch(self._accelerator.entrance(device))
+        self._entrance = device
 
     def close(self) -> None:
         """Let go of the namespace; what is in it stays and works."""
@@ -321,7 +327,7 @@ class Router:
         self._gates.announce(_elements(vpc, self._wires))
         self._gates.translate(vpc.internet)
         self._accelerator.admit(vpc.blocks, vpc.internet and not vpc.internet_table)
-        self._guard_entrance()
+        self._shorten_entrance()
         for table in vpc.gateway_tables:
             self._tables.use(table)
         routes = [routing.unreachable(block) for block in vpc.blocks]

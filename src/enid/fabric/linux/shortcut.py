@@ -15,6 +15,7 @@ stream's first answer) goes the slow way, where conntrack sees it.
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from enid.bpf.assembler import Assembler, Register
@@ -119,11 +120,7 @@ def from_port(layout: Layout, timeouts: Timeouts, mtu: int) -> Assembler:
     a.jump("pass")
     for family in _FAMILIES:
         a.label(f"ip{family.version}")
-        _recognise(a, family)
-        _fit(a, family, mtu)
-        _find_ports(a, family)
-        _find_flow(a, family)
-        _judge(a, family, layout, timeouts)
+        _decide(a, family, _find_ports, layout, timeouts, mtu)
         _hand_over(a, family)
     _end(a)
     return a
@@ -135,11 +132,7 @@ def from_internet(layout: Layout, timeouts: Timeouts, mtu: int) -> Assembler:
     a = Assembler()
     _begin(a)
     a.jump_if(R2, "!=", _network_order(family.ethernet_type), "pass")
-    _recognise(a, family)
-    _fit(a, family, mtu)
-    _find_translated(a, family)
-    _find_flow(a, family)
-    _judge(a, family, layout, timeouts)
+    _decide(a, family, _find_translated, layout, timeouts, mtu)
     _translate(a, family)
     _hand_over(a, family)
     a.label("drop")
@@ -158,6 +151,22 @@ def _begin(a: Assembler) -> None:
     _look_at_packet(a)
     _reach(a, _ETHERNET)
     a.load(2, R2, _PACKET, _ETHERNET - 2)
+
+
+def _decide(
+    a: Assembler,
+    family: _Family,
+    find_ends: Callable[[Assembler, _Family], None],
+    layout: Layout,
+    timeouts: Timeouts,
+    mtu: int,
+) -> None:
+    """Go on only with a packet that may be short-cut."""
+    _recognise(a, family)
+    _fit(a, family, mtu)
+    find_ends(a, family)
+    _find_flow(a, family)
+    _judge(a, family, layout, timeouts)
 
 
 def _look_at_packet(a: Assembler) -> None:
