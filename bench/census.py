@@ -14,7 +14,7 @@ from enid.netlink import links, namespaces, neighbours, nftables, routes, rules
 from enid.netlink.message import DUMP, attributes, message, text, to_text
 from enid.netlink.netfilter import NetfilterSocket
 from enid.netlink.socket import RouteSocket
-from enid.settings import PROCESSES, Settings
+from enid.settings import Settings
 
 Census = Mapping[str, float]
 """By what is counted; memory and the database in bytes."""
@@ -28,7 +28,6 @@ _NFT = {"chains": 4, "rules": 7, "sets": _GETSET}
 """Requests of nf_tables that list them."""
 _TABLE, _NAME, _ELEMENTS = 1, 2, 3
 _INET = b"\1\0\0\0"
-_OURS = ("supervisor", *PROCESSES)
 
 
 def counts(settings: Settings) -> Census:
@@ -64,7 +63,7 @@ def sizes(settings: Settings) -> Census:
 
 def pids(settings: Settings) -> dict[str, int]:
     """Of enid's own processes, by role."""
-    return {role: int((settings.run_dir / f"{role}.pid").read_text()) for role in _OURS}
+    return {path.stem: int(path.read_text()) for path in settings.run_dir.glob("*.pid")}
 
 
 def _descendants(pid: int) -> Iterator[int]:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,6 +43,10 @@ class Site:
     def agent_pid(self) -> int:
         return int((self.settings.run_dir / "agent.pid").read_text())
 
+    def agent_age(self) -> float:
+        """Seconds since its supervisor started it."""
+        return time.time() - (self.settings.run_dir / "agent.pid").stat().st_mtime
+
     def init_pid(self, instance_id: str) -> int:
         """The host's pid of an instance's init."""
         return int(json.loads((self.settings.run_dir / "instances" / f"{instance_id}.json").read_text())["pid"])
@@ -53,12 +58,14 @@ class Site:
 
 @contextmanager
 def site() -> Iterator[Site]:
-    """Below ``/var/tmp``, which is a disk: a durable write shall cost what it costs."""
-    directory = Path(tempfile.mkdtemp(prefix="enid-bench-", dir="/var/tmp"))
-    directory.chmod(0o711)  # the API has a user of its own
+    """Its state below ``/var/tmp``, which is a disk: a durable write shall cost what it costs. What is of the run only
+    is in memory, as ``/run`` is on Debian."""
+    state, run = (Path(tempfile.mkdtemp(prefix="enid-bench-", dir=place)) for place in ("/var/tmp", "/dev/shm"))
+    for directory in (state, run):
+        directory.chmod(0o711)  # the API has a user of its own
     settings = Settings(
-        state_dir=directory / "state",
-        run_dir=directory / "run",
+        state_dir=state,
+        run_dir=run,
         port=free_port(),
         host_route=False,
         quotas=QUOTAS,
@@ -66,10 +73,13 @@ def site() -> Iterator[Site]:
     try:
         up(settings, detach=True)
         there = Site(settings)
-        yield there
-        there.client.close()
+        try:
+            yield there
+        finally:
+            there.client.close()
     finally:
         try:
             down(settings)
         finally:
-            shutil.rmtree(directory, ignore_errors=True)
+            for directory in (state, run):
+                shutil.rmtree(directory, ignore_errors=True)

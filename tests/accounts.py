@@ -104,8 +104,9 @@ class Account:
     def dump(self) -> dict[str, list[str]]:
         """Every row of every table, to compare; a count of none is no count."""
         with self.database.read() as db:
-            if self.database.is_sqlite:
-                found = [(table.name, repr(row)) for table in _TABLES for row in db.execute(select(table))]
+            if self.database.is_sqlite:  # by the driver itself: SQLAlchemy takes ten times as long
+                run = db.connection.driver_connection.execute  # type: ignore[union-attr]
+                found = [(table.name, repr(row)) for table in _TABLES for row in run(f"SELECT * FROM {table.name}")]
             else:  # a question for each table would be a way there and back for each
                 found = [(name, row) for name, row in db.execute(_EVERYTHING)]
             found += [("tallies", repr(row)) for row in db.execute(select(tallies).where(tallies.c.number != 0))]

@@ -19,9 +19,38 @@ from enid.store.database import Database
 from enid.store.tables import accounts
 from fresh_store import SqliteStore
 
+LONGEST = [
+    "proof/test_incremental",
+    "conformance/test_ansible",
+    "proof/test_address_races",
+    "proof/test_policy_model",
+    "conformance/test_terraform",
+    "scenarios/test_demo",
+    "proof/test_overload",
+    "proof/test_policy_packets",
+    "proof/test_kernel_drift",
+    "test_style",
+    "proof/test_crash_anywhere",
+    "end_to_end/test_crashes",
+    "scenarios/test_docs",
+    "proof/test_idempotency",
+    "proof/test_attach_races",
+    "end_to_end/test_metadata",
+    "conformance/test_any_request",
+    "end_to_end/test_flow_logs_of_packets",
+    "ec2/test_network_interfaces",
+]
+"""Files that take half a minute and more, in this order: they come first, so that nobody waits for one at the end."""
+
 STORES = ["sqlite"]
 if postgresql_server.is_available():
     STORES.append(pytest.param("postgresql", marks=pytest.mark.postgresql))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first; they are shared out file by file."""
+    place = {f"tests/{name}.py": number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.nodeid.partition("::")[0], len(place)))
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ There is no connection tracking in it: what that would say of a packet is part o
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
@@ -77,6 +78,8 @@ class Kernel:
         """Where its flow is tracked."""
         self._hooks: dict[str, tuple[int, int]] = {}
         """Hook and priority of base chains."""
+        self._met: dict[int, list[str]] = {}
+        """What :meth:`meets` has answered, until base chains come or go."""
         self._fields: dict[str, tuple[int, ...]] = {}
         """Of sets of intervals: the sizes of their concatenated fields, or nothing for a plain one."""
         self._sizes: dict[str, int] = {}
@@ -106,6 +109,7 @@ class Kernel:
             case Do.DELCHAIN:
                 assert self.chains.pop(to_text(parts[3])) == [], "only an empty chain can be deleted"
                 self._hooks.pop(to_text(parts[3]), None)
+                self._met.clear()
             case Do.NEWRULE:
                 rules = self.chains[to_text(parts[2])]
                 rules.insert(len(rules) if flags & _APPEND else 0, _rule(parts[4]))
@@ -129,6 +133,7 @@ class Kernel:
             hook = dict(attributes(hooked))
             priority = int.from_bytes(hook[2], "big", signed=True)
             self._hooks[name] = (int.from_bytes(hook[1], "big"), priority)
+            self._met.clear()
 
     def _add_set(self, parts: dict[int, bytes]) -> None:
         name, flags = to_text(parts[2]), int.from_bytes(parts[3], "big")
@@ -145,11 +150,14 @@ class Kernel:
 
     def meets(self, hook: int) -> list[str]:
         """The base chains at a hook, in the order a packet comes by."""
-        return sorted((name for name, (at, _) in self._hooks.items() if at == hook), key=lambda name: self._hooks[name])
+        if hook not in self._met:
+            here = (name for name, (at, _) in self._hooks.items() if at == hook)
+            self._met[hook] = sorted(here, key=self._hooks.__getitem__)
+        return self._met[hook]
 
     def _walk(self, chain: str, frame: Frame) -> int:
+        registers = bytearray(80)  # A rule loads what it asks for: what the one before it left is in nobody's way.
         for rule in self.chains[chain]:
-            registers = bytearray(80)
             for step in rule:
                 verdict = step(self, registers, frame)
                 if verdict is not None:
@@ -280,35 +288,37 @@ def _loading(name: str, number: dict[int, int]) -> _Step:
     else:
         load = _META[key]
 
-    def step(kernel: Kernel, registers: bytearray, frame: Frame) -> None:
-        _put(registers, start, load(kernel, frame))
+    def loads(kernel: Kernel, registers: bytearray, frame: Frame) -> None:
+        value = load(kernel, frame)
+        size = len(value)
+        if size & 3:
+            _put(registers, start, value)
+        else:
+            registers[start : start + size] = value
 
-    return step
+    return loads
 
 
 def _masking(number: dict[int, int], parts: dict[int, bytes]) -> _Step:
-    mask, start, end = _data(parts[4]), _place(number[1]), _place(number[2])
-    assert isinstance(mask, bytes)
+    data, start, end = _data(parts[4]), _place(number[1]), _place(number[2])
+    assert isinstance(data, bytes)
+    size, mask = len(data), int.from_bytes(data, "big")
 
     def apply(_: Kernel, registers: bytearray, __: Frame) -> None:
-        _put(registers, end, bytes(one & other for one, other in zip(registers[start:], mask, strict=False)))
+        held = int.from_bytes(registers[start : start + size], "big")
+        _put(registers, end, (held & mask).to_bytes(size, "big"))
 
     return apply
 
 
 def _comparing(number: dict[int, int], parts: dict[int, bytes]) -> _Step:
-    wanted, start, operator = _data(parts[3]), _place(number[1]), number[2]
+    wanted, start = _data(parts[3]), _place(number[1])
     assert isinstance(wanted, bytes)
     end = start + len(wanted)
-    holds: Callable[[Any, Any], bool] = {
-        0: bytes.__eq__,
-        1: bytes.__ne__,
-        3: bytes.__le__,
-        5: bytes.__ge__,
-    }[operator]
+    holds: Callable[[Any, Any], bool] = {0: operator.eq, 1: operator.ne, 3: operator.le, 5: operator.ge}[number[2]]
 
     def compare(_: Kernel, registers: bytearray, __: Frame) -> tuple[int, str] | None:
-        return None if holds(bytes(registers[start:end]), wanted) else _NEXT_RULE
+        return None if holds(registers[start:end], wanted) else _NEXT_RULE
 
     return compare
 
@@ -342,19 +352,23 @@ def _place(register: int) -> int:
 
 def _put(registers: bytearray, start: int, value: bytes) -> None:
     """A register of four bytes that is only partly filled is zero behind that."""
-    if len(value) % 4:
-        value += bytes(-len(value) % 4)
-    registers[start : start + len(value)] = value
+    size = len(value)
+    if size % 4:
+        value += bytes(-size % 4)
+        size = len(value)
+    registers[start : start + size] = value
 
 
 _link_name = lru_cache(1 << 12)(ifname)
 
+_PROTOCOLS = [bytes((number, 0, 0, 0)) for number in range(256)]
+
 _META: dict[int, Callable[[Kernel, Frame], bytes]] = {
     6: lambda _, frame: _link_name(frame.incoming),
     7: lambda _, frame: _link_name(frame.outgoing),
-    15: lambda _, frame: b"\2" if frame.source.version == 4 else b"\12",
-    16: lambda _, frame: bytes((frame.protocol,)),
-    19: lambda _, __: b"\0",
+    15: lambda _, frame: _PROTOCOLS[2 if frame.source.version == 4 else 10],
+    16: lambda _, frame: _PROTOCOLS[frame.protocol],
+    19: lambda _, __: bytes(4),
 }
 
 

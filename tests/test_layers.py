@@ -19,11 +19,12 @@ ALLOWED = {
     "guest": {"topology", "netlink"},
     "services": {"ec2", "store", "topology"},
     "flowlogs": {"store", "fabric", "netlink"},
+    "vpn": {"store", "topology", "fabric", "netlink", "guest"},
     "netlink": set(),
     "bpf": set(),
-    "supervisor": {"store", "wire", "reconcile", "fabric", "guest", "services", "flowlogs"},
+    "supervisor": {"store", "wire", "reconcile", "fabric", "guest", "services", "flowlogs", "vpn"},
     "scenarios": {"store", "topology", "guest", "supervisor", "cli"},
-    "cli": {"ec2", "store", "topology", "fabric", "guest", "netlink", "flowlogs", "supervisor", "scenarios"},
+    "cli": {"ec2", "store", "topology", "fabric", "guest", "netlink", "flowlogs", "vpn", "supervisor", "scenarios"},
 }
 """Beside these, every layer may use the top-level modules (settings, clock)."""
 

@@ -7,14 +7,15 @@ an ordinary user, so that two users of one machine never meet.
 from __future__ import annotations
 
 import os
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-PROCESSES = ("services", "api", "agent", "flow-logs")
-"""What the supervisor keeps running."""
+PROCESSES = ("services", "api", "agent", "flow-logs", "vpn")
+"""What the supervisor keeps running; ``vpn`` only where VPN connections are IPsec tunnels."""
 
 
 class Quotas(BaseModel):
@@ -100,7 +101,7 @@ class Settings(BaseSettings):
     database_url: str = ""
     """SQLAlchemy URL; empty means SQLite in ``state_dir``."""
     listen: str = "127.0.0.1"
-    port: int = 8773
+    port: int = Field(default=8773, ge=1, le=65535)
     host_id: str = "host-1"
     public_pool: str = "198.18.0.0/15"
     """Elastic IPs and auto-assigned public IPv4 addresses come from here."""
@@ -119,6 +120,8 @@ class Settings(BaseSettings):
     rootless: bool = False
     accelerator: Literal["auto", "off"] = "auto"
     """Established flows between two interfaces of a VPC are short-cut by an eBPF program where the kernel allows it."""
+    vpn: Literal["plain", "ipsec"] = "plain"
+    """``ipsec``: a VPN connection is two IPsec tunnels across enid's internet, by strongSwan; ``plain``: a link."""
     metrics: bool = True
     """``GET /metrics`` answers, unsigned, with numbers about calls and packets: see ``docs/metrics.md``."""
     quotas: Quotas = Quotas()
@@ -126,6 +129,11 @@ class Settings(BaseSettings):
     throttle: Throttle = Throttle()
     calls_at_once: int = Field(default=500, ge=1)
     """Calls that may wait or be carried out; more are answered ``RequestLimitExceeded`` at once."""
+
+    @field_validator("public_pool")
+    @classmethod
+    def _is_a_block(cls, value: str) -> str:
+        return str(IPv4Network(value))
 
     @property
     def patience(self) -> float:
@@ -172,6 +180,11 @@ class Settings(BaseSettings):
         """Directory of Unix datagram sockets, one for each process of the API; one byte means: the agent wrote status
         back."""
         return self.run_dir / "api"
+
+    @property
+    def vpn_dir(self) -> Path:
+        """One directory per end of a VPN connection that strongSwan plays here."""
+        return self.run_dir / "vpn"
 
     @property
     def agent_metrics(self) -> Path:

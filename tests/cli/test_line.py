@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -36,10 +38,24 @@ def test_usage_errors_are_2(enid) -> None:
     assert enid("no-such").code == 2
 
 
-def test_a_setting_that_makes_no_sense(enid, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ENID_PORT", "http")
+def test_the_version_is_told_either_way(enid) -> None:
+    for line in (["version"], ["--version"]):
+        assert (enid(*line).code, enid(*line).out) == (0, f"enid {version('enid')}\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("PORT", "http"), ("PORT", "0"), ("PUBLIC_POOL", "foo"), ("PUBLIC_POOL", "10.0.0.1/8")]
+)
+def test_a_setting_that_makes_no_sense(enid, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"ENID_{name}", value)
     result = enid("ps")
-    assert (result.code, "ENID_PORT" in result.err) == (2, True)
+    assert (result.code, f"ENID_{name}" in result.err) == (2, True)
+
+
+def test_an_enid_that_did_not_come_up_is_not_remembered(enid, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        assert enid("up", "--detach", "--port", str(other.getsockname()[1])).code == 1
+    assert not (tmp_path / "run" / "settings.json").exists()
 
 
 def test_down_when_not_up(enid) -> None:
@@ -55,6 +71,15 @@ def test_help_imports_nothing_heavy() -> None:
     assert result.stderr.strip() == "[]"
     for command in ("up", "down", "env", "demo", "exec", "ps", "crash", "net", "why", "doctor", "site", "account"):
         assert f"│ {command} " in result.stdout
+
+
+def test_up_says_what_ipsec_lacks_before_anything_starts(enid, monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("enid.vpn.strongswan.missing", lambda: "/x is missing: `sudo mend x`")
+    monkeypatch.setenv("ENID_VPN", "ipsec")
+    result = enid("up", "--detach")
+    assert result.code == 1
+    assert "VPN connections cannot be IPsec here: /x is missing: `sudo mend x`" in " ".join(result.err.split())
+    assert not (tmp_path / "state" / "log").exists()
 
 
 class TestDoctor:
@@ -75,6 +100,15 @@ class TestDoctor:
         (found,) = (one for one in enid("doctor", "--json").json["findings"] if one["what"] == "kernel: accelerator")
         assert (found["ok"], found["needed"]) == (True, False)
         assert "ENID_ACCELERATOR" in found["detail"]
+
+    def test_strongswan_is_needed_only_where_vpn_connections_are_ipsec(self, enid, monkeypatch) -> None:
+        monkeypatch.setattr("enid.vpn.strongswan.missing", lambda: "/x is missing: `sudo mend x`")
+        for setting, needed in (("plain", False), ("ipsec", True)):
+            monkeypatch.setenv("ENID_VPN", setting)
+            findings = enid("doctor", "--json").json["findings"]
+            (found,) = (one for one in findings if one["what"] == "strongSwan")
+            assert (found["ok"], found["needed"]) == (False, needed)
+            assert (found["detail"], found["fix"]) == ("/x is missing", "sudo mend x (for ENID_VPN=ipsec)")
 
     def test_a_taken_port(self) -> None:
         import socket

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -27,6 +28,15 @@ class TestEnv:
         )
         assert shell.stdout == "http://127.0.0.1:8773 s3cr3t/+'x"
 
+    def test_what_belongs_to_another_key_is_unset(self, enid, database) -> None:
+        """A session token of AWS's, or a profile, would go with enid's key or instead of it."""
+        asked = 'printf %s "${AWS_SESSION_TOKEN-none} ${AWS_PROFILE-none} $AWS_REGION $AWS_DEFAULT_REGION"'
+        environment = {**os.environ, "AWS_SESSION_TOKEN": "theirs", "AWS_PROFILE": "work", "AWS_REGION": "eu-west-1"}
+        shell = subprocess.run(
+            ["sh", "-euc", enid("env").out + asked], capture_output=True, text=True, check=True, env=environment
+        )
+        assert shell.stdout == "none none us-east-1 us-east-1"
+
     def test_fish(self, enid, database) -> None:
         assert "set -gx AWS_ACCESS_KEY_ID AKIAEXAMPLE;" in enid("env", "--shell", "fish").out.splitlines()
 
@@ -51,6 +61,10 @@ class TestPs:
             ["web", "i-1", "running", "ok", "eth0", "eni-0", "10.0.1.10", "198.18.0.5"],
             ["eth1", "eni-1", "10.0.2.10"],
         ]
+
+    def test_it_says_when_nothing_runs(self, enid, network) -> None:
+        assert "enid is not up" in enid("ps").err
+        assert enid("ps", "--json").err == ""
 
     def test_for_scripts(self, enid, network) -> None:
         (machine,) = enid("ps", "--json").json
@@ -82,6 +96,10 @@ class TestNet:
         assert enid("net", "vpc-1", "--svg", str(file)).code == 0
         assert "eni-1" in "".join(ElementTree.parse(file).getroot().itertext())
 
+    def test_for_a_script(self, enid, network) -> None:
+        told = json.loads(enid("net", "--json").out)
+        assert "eni-1" in [interface["id"] for machine in told["instances"] for interface in machine["interfaces"]]
+
     def test_without_graphviz(self, enid, network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(shutil, "which", lambda _name: None)
         result = enid("net", "--svg", str(tmp_path / "vpc.svg"))
@@ -110,6 +128,7 @@ class TestWhy:
             (("nobody", "web", "tcp/80"), 2),
             (("internet", "eni-9", "tcp/80"), 2),
             (("internet", "web", "http"), 2),
+            (("internet", "web", "tcp/" + "9" * 5000), 2),
         ],
     )
     def test_the_exit_code_is_the_answer(self, enid, network, words: tuple[str, ...], code: int) -> None:
@@ -119,6 +138,16 @@ class TestWhy:
         blocked = enid("why", "internet", "web", "tcp/22")
         assert "✗  security groups" in blocked.out
         assert "no rule of sg-web (web) allows tcp/22 from anywhere on the internet" in blocked.out
+
+    def test_where_vpn_is_ipsec_a_tunnel_must_be_up(self, enid, network, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked = ("why", "corp", "eni-1", "tcp/22", "--json")
+        assert enid(*asked).json["reachable"]
+        monkeypatch.setenv("ENID_VPN", "ipsec")
+        assert enid(*asked).json["reason"] == "tunnel-down"
+        with network.write() as db:
+            up = [{"up": False, "since": ""}, {"up": True, "since": ""}]
+            db.execute(update(t.vpn_connections).values(telemetry=up))
+        assert enid(*asked).json["reachable"]
 
     def test_for_scripts(self, enid, network) -> None:
         answer = enid("why", "internet", "web", "tcp/22", "--json").json
@@ -226,7 +255,9 @@ def test_where_there_is_no_enid_yet(enid, state: Path, words: tuple[str, ...]) -
 def test_somebody_elses_store(enid, network, tmp_path: Path, state: Path) -> None:
     """The first run, as root, imports what an unprivileged process may not be able to read in a root's home."""
     environment = {**os.environ, "ENID_STATE_DIR": str(state), "ENID_RUN_DIR": str(tmp_path / "run")}
-    script = "import os; from enid.cli.app import run; run(['ps']); os.setresuid(*[65534] * 3); exit(run(['ps']))"
+    script = (
+        "import os; from enid.cli.app import run; run(['ps', '--json']); os.setresuid(*[65534] * 3); exit(run(['ps']))"
+    )
     command = [sys.executable, "-c", script]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 1

@@ -18,10 +18,22 @@ class TestSites:
     def test_create_list_delete(self, enid, database) -> None:
         made = enid("site", "create", "corp", "--public-ip", "203.0.113.1", "--network", "192.168.0.0/16")
         assert made.code == 0, made.err
-        expected = {"name": "corp", "public_ip": "203.0.113.1", "network": "192.168.0.0/16", "host_ip": "192.168.0.1"}
-        assert enid("site", "list", "--json").json == [expected]
+        (row,) = enid("site", "list", "--json").json
+        assert {name: value for name, value in row.items() if value is not None} == {
+            "name": "corp",
+            "public_ip": "203.0.113.1",
+            "network": "192.168.0.0/16",
+            "host_ip": "192.168.0.1",
+        }
         assert enid("site", "delete", "corp").code == 0
         assert enid("site", "list", "--json").json == []
+
+    def test_with_ipv6(self, enid, database) -> None:
+        made = ("site", "create", "phone", "--public-ip", "203.0.113.1", "--public-ipv6", "2001:DB8::0:1")
+        assert enid(*made).code == 0
+        assert enid("site", "list", "--json").json[0]["public_ipv6"] == "2001:db8::1"
+        taken = enid("site", "create", "fax", "--public-ip", "203.0.113.2", "--public-ipv6", "2001:db8::1")
+        assert (taken.code, "2001:db8::1 already" in taken.err) == (1, True)
 
     def test_the_agent_hears_of_it(self, enid, database: Database, tmp_path: Path) -> None:
         (tmp_path / "run").mkdir()
@@ -46,6 +58,19 @@ class TestSites:
             ("corp", "--public-ip", "203.0.113.1", "--network", "192.168.0.0/16", "--host-ip", "10.0.0.1"),
             ("corp", "--public-ip", "203.0.113.1", "--network", "192.168.0.0/16", "--host-ip", "192.168.0.0"),
             ("corp",),
+            *(
+                ("corp", "--public-ip", "203.0.113.1", "--public-ipv6", address)
+                for address in [
+                    "203.0.113.2",
+                    "fe80::1",
+                    "2001:db8::1%eth0",
+                    "ff02::1",
+                    "ff0e::1",
+                    "::1",
+                    "fd00::1",
+                    "2600:1f00::5",
+                ]
+            ),
         ],
     )
     def test_what_makes_no_sense(self, enid, database, words: tuple[str, ...]) -> None:
@@ -61,6 +86,16 @@ class TestSites:
         assert enid("site", "create", "a", "--public-ip", "203.0.113.1").code == 0
         assert enid("site", "create", "b", "--public-ip", "203.0.113.1").code == 1
         assert enid("site", "create", "a", "--public-ip", "203.0.113.2").code == 1
+
+    def test_the_address_of_a_vpn_tunnel(self, enid, database: Database) -> None:
+        own = {"account_id": "1" * 12, "created_at": ""}
+        gateways = {"customer_gateway_id": "cgw-1", "vpn_gateway_id": "vgw-1"}
+        tunnels = [{"OutsideIpAddress": "198.51.100.1"}, {"OutsideIpAddress": "203.0.113.9"}]
+        with database.write() as db:
+            db.execute(insert(t.customer_gateways).values(id="cgw-1", **own))
+            db.execute(insert(t.vpn_connections).values(id="vpn-1", tunnels=tunnels, **gateways, **own))
+        assert "of vpn-1: choose another" in enid("site", "create", "a", "--public-ip", "203.0.113.9").err
+        assert enid("site", "create", "a", "--public-ip", "203.0.113.8").code == 0
 
     def test_delete_what_is_not_there(self, enid, database: Database) -> None:
         assert enid("site", "delete", "corp").code == 1

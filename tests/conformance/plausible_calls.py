@@ -225,6 +225,13 @@ PLAUSIBLE: dict[str, list[dict[str, Any]]] = {
     "ModifyVpcPeeringConnectionOptions": [
         {**_PEERING, "RequesterPeeringConnectionOptions": {"AllowDnsResolutionFromRemoteVpc": True}}
     ],
+    "ModifyVpnTunnelOptions": [
+        {
+            "VpnConnectionId": "<vpn>",
+            "VpnTunnelOutsideIpAddress": "198.51.100.1",
+            "TunnelOptions": {"PreSharedKey": "another.key_<#>"},
+        }
+    ],
     "MonitorInstances": [_INSTANCES],
     "RebootInstances": [_INSTANCES],
     "RejectVpcPeeringConnection": [_PEERING],

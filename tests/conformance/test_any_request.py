@@ -104,7 +104,7 @@ def test_any_request(place: Place, action: str) -> None:
     operation = model(OPERATIONS[action].service).operation_model(action)
 
     @settings(
-        max_examples=EXAMPLES or 25,
+        max_examples=EXAMPLES or 15,
         derandomize=not EXAMPLES,
         database=None,
         deadline=None,

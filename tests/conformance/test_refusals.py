@@ -378,7 +378,7 @@ def _(w: World) -> Refused:
     w.ec2.associate_address(AllocationId=w.elastic(), NetworkInterfaceId=w.eni())
     message = (
         f"Network {w.vpc} has some mapped public address(es). "
-        "Please unmap those public address(es) before detaching the gateway."
+        "Please unmap those public address(es) before detaching the gateway…"
     )
     return "DetachInternetGateway", params, message
 

@@ -101,3 +101,23 @@ def test_an_id_nobody_has(look: Any) -> None:
     for id_ in ("vpc-00000000000000000", "nonsense", "eni-attach-00000000000000000"):
         with pytest.raises(KeyError):
             look(id_)
+
+
+def test_what_holds_an_internet_gateways_public_addresses(call: Account, look: Any) -> None:
+    machines = Machines(call)
+    net = machines.network
+    association = call("AssociateAddress", AllocationId=net.elastic_ip(), NetworkInterfaceId=net.interface())
+    asked = [{"DeviceIndex": 0, "SubnetId": net.subnet, "AssociatePublicIpAddress": True}]
+    instance = machines.running(NetworkInterfaces=asked)
+    nat = call("CreateNatGateway", SubnetId=net.subnet, AllocationId=net.elastic_ip())["NatGateway"]
+    found = look(net.gateway)
+    (elastic,) = (other for other in found.behind if other.id == association["AssociationId"])
+    assert [step.operation for step in elastic.calls] == ["DisassociateAddress"]
+    (automatic,) = machines.shown(instance)["NetworkInterfaces"]
+    attachment = {automatic["Attachment"]["AttachmentId"]: {instance: {}}}
+    of_nat = nat["NatGatewayAddresses"][0]["NetworkInterfaceId"]
+    assert flat(found) == {
+        association["AssociationId"]: {},
+        automatic["NetworkInterfaceId"]: attachment,
+        of_nat: {nat["NatGatewayId"]: {}},
+    }

@@ -69,6 +69,7 @@ def test_a_set_of_ones_own(call: Account) -> None:
         "ntp_servers": ["10.0.0.123"],
         "netbios_name_servers": ["10.0.0.137"],
         "netbios_node_type": ["2"],
+        "ipv6_address_preferred_lease_time": ["2147483647"],
     }
     shown = create(call, **options)
     assert plain(shown) == {name.replace("_", "-"): values for name, values in options.items()}
@@ -116,7 +117,10 @@ def test_a_deleted_default_set_is_made_anew(call: Account) -> None:
         ({"domain_name": ["a\nnameserver 1.2.3.4"]}, "InvalidParameterValue"),
         ({"netbios_node_type": ["3"]}, "InvalidParameterValue"),
         ({"color": ["red"]}, "InvalidParameterValue"),
-        ({"ipv6_address_preferred_lease_time": ["140"]}, "UnsupportedOperation"),
+        ({"ipv6_address_preferred_lease_time": ["139"]}, "InvalidParameterValue"),
+        ({"ipv6_address_preferred_lease_time": ["2147483648"]}, "InvalidParameterValue"),
+        ({"ipv6_address_preferred_lease_time": ["2h"]}, "InvalidParameterValue"),
+        ({"ipv6_address_preferred_lease_time": ["140", "150"]}, "InvalidParameterValue"),
     ],
 )
 def test_what_is_refused(call: Account, options: dict[str, list[str]], code: str) -> None:

@@ -37,6 +37,11 @@ def _existing(**more: Any) -> Request:
     }
 
 
+def _old_type_where_ipv6_is_given(machines: Machines) -> dict[str, Any]:
+    machines.change_subnet(assign_ipv6_address_on_creation=True)
+    return {"InstanceType": "m1.small"}
+
+
 def _with(**params: Any) -> Request:
     return lambda _machines: params
 
@@ -211,6 +216,13 @@ REFUSALS: list[tuple[str, Request, str, str]] = [
         "instance you are trying to launch.",
     ),
     (
+        "IPv6 that comes with the subnet, and the type has not",
+        _old_type_where_ipv6_is_given,
+        "InvalidInterface.IpAddressLimitExceeded",
+        "The number of private IP addresses for a specified network interface exceeds the limit for the type of "
+        "instance you are trying to launch: m1.small allows 4 IPv4 and 0 IPv6 addresses.",
+    ),
+    (
         "public address with two interfaces",
         _interfaces({"DeviceIndex": 0, "AssociatePublicIpAddress": True}, {"DeviceIndex": 1}),
         "InvalidParameterCombination",
@@ -303,6 +315,12 @@ REFUSALS: list[tuple[str, Request, str, str]] = [
         _with(BlockDeviceMappings=[{"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 1}}]),
         "UnsupportedOperation",
         "The parameter BlockDeviceMappings is not supported.",
+    ),
+    (
+        "metrics to be monitored",
+        _with(Monitoring={"Enabled": True, "MetricCategoryIds": ["network"]}),
+        "UnsupportedOperation",
+        "The parameter MetricCategoryIds is not supported.",
     ),
     (
         "instance profile",

@@ -243,3 +243,4 @@ def test_monitoring(machines: Machines, action: str, state: str) -> None:
     (answer,) = machines.call(action, InstanceIds=[id_])["InstanceMonitorings"]
     assert answer == {"InstanceId": id_, "Monitoring": {"State": state}}
     assert machines.shown(id_)["Monitoring"] == {"State": state}
+    assert machines.call.refused(action, InstanceIds=[id_], MetricCategoryIds=["x"]).code == "UnsupportedOperation"

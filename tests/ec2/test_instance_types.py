@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from accounts import Account, model
+from enid.ec2.describe import encode
 from enid.ec2.errors import AwsError
 from enid.ec2.instance_types import limits, table
 
@@ -170,6 +171,12 @@ def test_pages_cover_everything_once(call: Account) -> None:
         answer = call("DescribeInstanceTypes", MaxResults=100, NextToken=token)
         names += _names(answer)
     assert names == list(table())
+
+
+@pytest.mark.parametrize("place", ["9" * 5000, "-1", "vpc-0", ""])
+def test_a_token_of_another_list_is_refused(call: Account, place: str) -> None:
+    error = call.refused("DescribeInstanceTypes", NextToken=encode(place))
+    assert error.code == "InvalidPaginationToken"
 
 
 # --- DescribeInstanceTypeOfferings ------------------------------------------------------------------------------------

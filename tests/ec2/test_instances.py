@@ -84,6 +84,26 @@ def test_every_documented_filter_is_known(machines: Machines) -> None:
         assert _found(machines, name, "none-such") == []
 
 
+@pytest.mark.parametrize(("family", "asked"), [(4, {"Ipv4PrefixCount": 1}), (6, {"Ipv6PrefixCount": 1})])
+def test_instances_are_found_by_a_prefix_of_an_interface(
+    machines: Machines, family: int, asked: dict[str, Any]
+) -> None:
+    interface = {"DeviceIndex": 0, "SubnetId": machines.network.subnet, **asked}
+    with_one, without = machines.launch(NetworkInterfaces=[interface])["InstanceId"], machines.launch()["InstanceId"]
+    member = f"Ipv{family}Prefix"
+    (given,) = machines.shown(with_one)["NetworkInterfaces"][0][member + "es"]
+    name = f"network-interface.ipv{family}-prefixes.ipv{family}-prefix"
+    assert _found(machines, name, given[member]) == [with_one]
+    assert _found(machines, name, "*") == [with_one]
+    assert without not in _found(machines, name, "*")
+
+
+@pytest.mark.parametrize("code", ["9" * 5000, "123456", "-1", "\u0663"])
+def test_a_state_code_that_is_none_finds_nothing(machines: Machines, code: str) -> None:
+    machines.launch()
+    assert _found(machines, "instance-state-code", code) == []
+
+
 def test_an_unknown_filter_is_refused(machines: Machines) -> None:
     error = machines.call.refused("DescribeInstances", Filters=[{"Name": "colour", "Values": ["red"]}])
     assert (error.code, error.message) == ("InvalidParameterValue", "The filter 'colour' is invalid")
@@ -157,6 +177,8 @@ def _paths(shown: dict[str, Any]) -> dict[str, Any]:
         "network-interface.tag-key": "purpose",
         "network-interface.tag-value": "a test",
         "network-interface.vpc-id": interface["VpcId"],
+        "network-performance-options.bandwidth-weighting": shown["NetworkPerformanceOptions"]["BandwidthWeighting"],
+        "operator.managed": shown["Operator"]["Managed"],
         "owner-id": interface["OwnerId"],
         "platform-details": shown["PlatformDetails"],
         "private-dns-name": shown["PrivateDnsName"],

@@ -67,12 +67,12 @@ def test_a_mapped_public_address_keeps_the_gateway_attached(call: Account) -> No
     address = call("AllocateAddress", Domain="vpc")["AllocationId"]
     call("AssociateAddress", AllocationId=address, NetworkInterfaceId=interface)
     error = call.refused("DetachInternetGateway", InternetGatewayId=network.gateway, VpcId=network.vpc)
+    [shown] = call("DescribeAddresses")["Addresses"]
     assert (error.code, error.message) == (
         "DependencyViolation",
         f"Network {network.vpc} has some mapped public address(es). "
-        "Please unmap those public address(es) before detaching the gateway.",
+        f"Please unmap those public address(es) before detaching the gateway. ({shown['AssociationId']})",
     )
-    [shown] = call("DescribeAddresses")["Addresses"]
     call("DisassociateAddress", AssociationId=shown["AssociationId"])
     call("DetachInternetGateway", InternetGatewayId=network.gateway, VpcId=network.vpc)
 

@@ -425,6 +425,12 @@ class TestSecondaryAddresses:
             ("AssociateNatGatewayAddress", private, {"AllocationIds": [taken]}, "InvalidParameterValue"),
             ("AssociateNatGatewayAddress", public, {"AllocationIds": [taken]}, "Resource.AlreadyAssociated"),
             (
+                "AssociateNatGatewayAddress",
+                public,
+                {"AllocationIds": [taken], "AvailabilityZone": "us-east-1a"},
+                "UnsupportedOperation",
+            ),
+            (
                 "DisassociateNatGatewayAddress",
                 public,
                 {"AssociationIds": [primary["AssociationId"]]},

@@ -117,7 +117,7 @@ def test_every_reason_has_a_code() -> None:
 
 class TestAPathThatIsFound:
     def test_between_instances(self, cloud: Cloud) -> None:
-        shown = cloud.analyze(cloud.web, cloud.app, DestinationPort=8080)
+        shown = cloud.analyze(cloud.web, cloud.app, DestinationPort=8080, Protocol="TCP")  # as AWS's examples write it
         assert (shown["Status"], shown["NetworkPathFound"]) == ("succeeded", True)
         forward = shown["ForwardPathComponents"]
         tables = cloud.call("DescribeRouteTables", RouteTableIds=[cloud.table])["RouteTables"]

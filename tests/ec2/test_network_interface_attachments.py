@@ -246,3 +246,10 @@ def test_requester_managed_interfaces_are_not_the_users_to_touch(call: Any, net:
             "AuthFailure",
             "You do not have permission to access the specified resource.",
         ), action
+
+
+@pytest.mark.parametrize("index", [-1, 100, 2**31 - 1])
+def test_device_indexes_are_0_to_99(net: Network, index: int) -> None:
+    request = {"NetworkInterfaceId": net.interface(), "InstanceId": net.instance(), "DeviceIndex": index}
+    error = net.call.refused("AttachNetworkInterface", **request)
+    assert (error.code, error.message) == ("InvalidParameterValue", f"Invalid value '{index}' for deviceIndex.")

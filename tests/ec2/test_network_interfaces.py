@@ -10,6 +10,7 @@ from small_network import FIRST, Network
 from sqlalchemy import select, update
 
 from enid.ec2.context import Context
+from enid.ec2.describe import encode
 from enid.ec2.network_interfaces import NewInterface, create
 from enid.store import tables as t
 
@@ -250,3 +251,9 @@ def test_many_interfaces_are_shown_as_one_is(call: Any, net: Network) -> None:
     assert together == sorted(
         (net.shown(id_) for id_ in [*some, primary]), key=lambda item: str(item["NetworkInterfaceId"])
     )
+
+
+@pytest.mark.parametrize("place", ["\0", "eni-\0"])
+def test_a_token_that_no_store_can_compare_is_refused(call: Any, place: str) -> None:
+    for operation in ("DescribeNetworkInterfaces", "DescribeTags"):
+        assert call.refused(operation, NextToken=encode(place)).code == "InvalidPaginationToken"

@@ -98,6 +98,7 @@ def test_icmpv6_without_type_is_any() -> None:
     [
         ({"IpProtocol": "quic"}, "InvalidParameterValue"),
         ({"IpProtocol": "256"}, "InvalidParameterValue"),
+        ({"IpProtocol": "9" * 5000}, "InvalidParameterValue"),
         ({}, "MissingParameter"),
         ({"IpProtocol": "tcp"}, "InvalidParameterValue"),
         ({"IpProtocol": "tcp", "FromPort": 22}, "InvalidParameterValue"),

@@ -139,3 +139,7 @@ def test_stale_groups_come_in_pages(peers: Peers) -> None:
     rest = peers.call("DescribeStaleSecurityGroups", VpcId=peers.mine, MaxResults=5, NextToken=token)
     found = [item["GroupId"] for item in page["StaleSecurityGroupSet"] + rest["StaleSecurityGroupSet"]]
     assert found == sorted(groups)
+    assert (
+        peers.call.refused("DescribeStaleSecurityGroups", VpcId=peers.mine, MaxResults=256).code
+        == "InvalidParameterValue"
+    )

@@ -23,6 +23,7 @@ from sqlalchemy import Connection, event, insert, select
 from accounts import FIRST, SECOND, Account
 from enid.ec2.context import Context
 from enid.ec2.registry import OPERATIONS
+from enid.services.ipv6 import lease
 from enid.settings import Quotas, Settings
 from enid.store import status
 from enid.store import tables as t
@@ -226,6 +227,7 @@ class Life:
         here = {"NetworkInterfaceId": interface}
         attachment = self.run("AttachNetworkInterface", **here, InstanceId=instance, DeviceIndex=1)["AttachmentId"]
         self.agent("attached", lambda db: status.attached(db, [attachment]))
+        self.costs["lease"] = self.place.cost(lambda db: lease.of(db, self.vpc, attachment[-14:]), writes=False)
         assigned = self.run("AssignPrivateIpAddresses", **here, SecondaryPrivateIpAddressCount=3)
         ips = [item["PrivateIpAddress"] for item in assigned["AssignedPrivateIpAddresses"]]
         self.run("UnassignPrivateIpAddresses", **here, PrivateIpAddresses=ips)

@@ -62,6 +62,28 @@ def test_a_new_group_lets_everything_out_and_nothing_in(world: World) -> None:
     assert shown["SecurityGroupArn"] == f"arn:aws:ec2:us-east-1:{FIRST}:security-group/{group}"
 
 
+def _let_out(call: Account, vpc: str) -> tuple[list[str], list[str]]:
+    """The IPv4 and IPv6 blocks of the default group's outbound rules."""
+    (group,) = [each for each in call("DescribeSecurityGroups")["SecurityGroups"] if each["VpcId"] == vpc]
+    assert group["GroupName"] == "default"
+    (shown,) = group["IpPermissionsEgress"] or [{"IpRanges": [], "Ipv6Ranges": []}]
+    return [each["CidrIp"] for each in shown["IpRanges"]], [each["CidrIpv6"] for each in shown["Ipv6Ranges"]]
+
+
+def test_the_default_group_lets_ipv6_out_from_when_the_vpc_has_it_unless_it_was_changed(call: Account) -> None:
+    vpcs = [call("CreateVpc", CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"] for _ in range(2)]
+    (changed,) = [each for each in call("DescribeSecurityGroups")["SecurityGroups"] if each["VpcId"] == vpcs[1]]
+    call("RevokeSecurityGroupEgress", GroupId=changed["GroupId"], IpPermissions=changed["IpPermissionsEgress"])
+    made = [call("AssociateVpcCidrBlock", VpcId=vpc, AmazonProvidedIpv6CidrBlock=True) for vpc in vpcs]
+    expected = [(["0.0.0.0/0"], ["::/0"]), ([], [])]
+    assert [_let_out(call, vpc) for vpc in vpcs] == expected
+    for again in made:
+        call("DisassociateVpcCidrBlock", AssociationId=again["Ipv6CidrBlockAssociation"]["AssociationId"])
+    for vpc in vpcs:
+        call("AssociateVpcCidrBlock", VpcId=vpc, AmazonProvidedIpv6CidrBlock=True)
+    assert [_let_out(call, vpc) for vpc in vpcs] == expected
+
+
 def test_ipv6_goes_out_too_where_the_vpc_has_it(call: Account) -> None:
     world = World(call, AmazonProvidedIpv6CidrBlock=True)
     assert world.shown()["IpPermissionsEgress"][0]["Ipv6Ranges"] == [{"CidrIpv6": "::/0"}]

@@ -258,3 +258,10 @@ def test_the_primary_block_stays(call: Account, second_account: Account) -> None
     assert call.refused("DisassociateVpcCidrBlock", AssociationId=id_).code == "OperationNotPermitted"
     error = second_account.refused("DisassociateVpcCidrBlock", AssociationId=id_)
     assert error.code == "InvalidVpcCidrBlockAssociationID.NotFound"
+
+
+def test_a_block_of_another_border_group_is_refused(call: Account) -> None:
+    elsewhere = {"AmazonProvidedIpv6CidrBlock": True, "Ipv6CidrBlockNetworkBorderGroup": "us-west-2"}
+    assert call.refused("CreateVpc", CidrBlock="10.0.0.0/16", **elsewhere).code == "InvalidParameterValue"
+    vpc_id = vpc_of(call)["VpcId"]
+    assert call.refused("AssociateVpcCidrBlock", VpcId=vpc_id, **elsewhere).code == "InvalidParameterValue"

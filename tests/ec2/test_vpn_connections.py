@@ -16,7 +16,7 @@ from accounts import Account
 from enid import clock
 from enid.ec2 import vpn_tunnels
 from enid.store.database import Database
-from enid.store.status import forget_ended
+from enid.store.status import forget_ended, tunnels_changed
 from enid.store.tables import sites
 
 INSIDE = st.integers(0, 2**14 - 1).map(lambda number: str(IPv4Network((0xA9FE0000 + 4 * number, 30))))
@@ -94,6 +94,32 @@ def test_telemetry_is_up_only_when_a_site_has_the_customer_gateways_address(worl
     assert {tunnel["Status"] for tunnel in world.shown()["VgwTelemetry"]} == {"UP"}
 
 
+def test_telemetry_of_real_tunnels_is_what_was_seen_of_them(world: World) -> None:
+    id_ = world.connect()["VpnConnectionId"]
+    world.call("CreateVpnConnectionRoute", VpnConnectionId=id_, DestinationCidrBlock="192.168.0.0/16")
+    world.call.settings = world.call.settings.model_copy(update={"vpn": "ipsec"})
+    world.call.put(insert(sites).values(name="corporate", public_ip="198.18.0.9"))
+
+    def shown() -> list[tuple[str, str, int]]:
+        found = world.shown()["VgwTelemetry"]
+        return [(each["Status"], each["StatusMessage"], each["AcceptedRouteCount"]) for each in found]
+
+    down, up = ("DOWN", "IPSEC IS DOWN", 0), ("UP", "", 1)
+    assert shown() == [down, down]
+    with world.call.database.write() as db:
+        tunnels_changed(db, {id_: (False, True)}, clock.now())
+    assert shown() == [down, up]
+    world.call("DeleteVpnConnection", VpnConnectionId=id_)
+    assert shown() == [("DOWN", "IPSEC IS DOWN", 0)] * 2
+
+
+def test_a_tunnels_outside_address_is_nobody_elses(world: World) -> None:
+    world.call.put(insert(sites).values(name="client", public_ip="198.51.100.1"))
+    world.customer("203.0.113.1")
+    tunnels = world.connect()["Options"]["TunnelOptions"]
+    assert [tunnel["OutsideIpAddress"] for tunnel in tunnels] == ["198.51.100.2", "203.0.113.2"]
+
+
 def test_static_routes(world: World) -> None:
     id_ = world.connect()["VpnConnectionId"]
     route = {"VpnConnectionId": id_, "DestinationCidrBlock": "192.168.1.2/16"}
@@ -121,6 +147,47 @@ def test_tunnels_as_the_client_wants_them(world: World) -> None:
     world.cgw = world.customer("198.18.0.10")
     error = world.call.refused("CreateVpnConnection", **world.request(TunnelOptions=wanted[:1]))
     assert error.code == "InvalidCidr.InUse"
+
+
+def test_a_tunnel_gets_another_key_and_other_addresses_inside(world: World) -> None:
+    made = world.connect()
+    one, other = made["Options"]["TunnelOptions"]
+    request = {"VpnConnectionId": made["VpnConnectionId"], "VpnTunnelOutsideIpAddress": one["OutsideIpAddress"]}
+    options = {"PreSharedKey": "another.key", "TunnelInsideCidr": "169.254.44.0/30"}
+    answer = world.call("ModifyVpnTunnelOptions", **request, TunnelOptions=options)["VpnConnection"]
+    assert world.call.changed == [("vpc", world.vpc)]
+    assert answer["Options"]["TunnelOptions"] == [one | options, other]
+    assert "another.key" in answer["CustomerGatewayConfiguration"]
+    assert world.shown() == answer
+    again = world.call("ModifyVpnTunnelOptions", **request, TunnelOptions=options)["VpnConnection"]
+    assert again["Options"]["TunnelOptions"] == [one | options, other]
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"VpnTunnelOutsideIpAddress": "192.0.2.1"}, "InvalidParameterValue"),
+        ({"VpnConnectionId": "vpn-0123456789abcdef0"}, "InvalidVpnConnectionID.NotFound"),
+        ({"TunnelOptions": {"PreSharedKey": "short"}}, "InvalidParameterValue"),
+        ({"TunnelOptions": {"TunnelInsideCidr": "10.0.0.0/30"}}, "InvalidParameterValue"),
+        ({"TunnelOptions": {"TunnelInsideCidr": "the other's"}}, "InvalidCidr.InUse"),
+        ({"TunnelOptions": {"StartupAction": "start"}}, "UnsupportedOperation"),
+        ({"SkipTunnelReplacement": True}, "UnsupportedOperation"),
+        ({"PreSharedKeyStorage": "SecretsManager"}, "UnsupportedOperation"),
+    ],
+)
+def test_what_a_tunnel_cannot_become(world: World, changes: dict[str, Any], code: str) -> None:
+    made = world.connect()
+    one, other = made["Options"]["TunnelOptions"]
+    request = {
+        "VpnConnectionId": made["VpnConnectionId"],
+        "VpnTunnelOutsideIpAddress": one["OutsideIpAddress"],
+        "TunnelOptions": {"PreSharedKey": "another.key"},
+        **changes,
+    }
+    if request["TunnelOptions"].get("TunnelInsideCidr") == "the other's":
+        request["TunnelOptions"] = {"TunnelInsideCidr": other["TunnelInsideCidr"]}
+    assert world.call.refused("ModifyVpnTunnelOptions", **request).code == code
 
 
 @given(st.lists(INSIDE, max_size=2, unique=True), st.sets(INSIDE, max_size=5))

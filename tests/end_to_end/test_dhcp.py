@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from whole_enid import until
+from whole_enid import Enid, until
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
 
@@ -41,6 +41,11 @@ try:
 except TimeoutError:
     print("null")
 """
+
+
+@pytest.fixture
+def enid(shared_enid: Enid) -> Enid:
+    return shared_enid
 
 
 def ask(enid: Any, instance: str, mac: str, device: str = "eth0", **request: Any) -> dict[str, str] | None:
@@ -178,3 +183,23 @@ def test_an_option_set_reaches_the_instance(enid: Any) -> None:
     assert renewed is not None
     assert bytes.fromhex(renewed["15"]) == b"corp.example.com", "an older instance learns of it with its next lease"
     assert bytes.fromhex(renewed["42"]) == bytes((10, 0, 1, 123))
+
+
+def test_an_instance_that_finds_its_router_itself(enid: Any) -> None:
+    """Its kernel does. That of an instance which enid configures does not look."""
+    vpc = enid.ec2.create_vpc(CidrBlock="10.0.0.0/16", AmazonProvidedIpv6CidrBlock=True)["Vpc"]
+    block = vpc["Ipv6CidrBlockAssociationSet"][0]["Ipv6CidrBlock"].replace("/56", "/64")
+    made = enid.ec2.create_subnet(VpcId=vpc["VpcId"], CidrBlock="10.0.1.0/24", Ipv6CidrBlock=block)
+    subnet = made["Subnet"]["SubnetId"]
+    options = {"MetadataOptions": {"HttpProtocolIpv6": "enabled"}, "Ipv6AddressCount": 1}
+    (asks,) = enid.launch(subnet, TagSpecifications=BY_DHCP, **options)
+    (configured,) = enid.launch(subnet, Ipv6AddressCount=1)
+    show = ("ip", "-6", "route", "show", "default")
+    until("a default route", lambda: "via fe80::1 dev eth0 proto ra" in enid.run(asks["InstanceId"], *show))
+    assert "proto ra" not in enid.run(configured["InstanceId"], *show)
+    (own,) = asks["NetworkInterfaces"][0]["Ipv6Addresses"]
+    (other,) = configured["NetworkInterfaces"][0]["Ipv6Addresses"]
+    enid.run(asks["InstanceId"], "ip", "address", "add", f"{own['Ipv6Address']}/128", "dev", "eth0", "nodad")
+    metadata = ("curl", "-sS", "-m", "5", "http://[fd00:ec2::254]/latest/meta-data/local-ipv4")
+    assert enid.run(asks["InstanceId"], *metadata) == asks["PrivateIpAddress"], "by that route"
+    assert enid.run(configured["InstanceId"], "ip", "-6", "address", "show").count(other["Ipv6Address"]) == 1

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from flow_records import FlowLog
 
+from enid.settings import Quotas
 from whole_enid import Enid, running_enid, until
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
@@ -20,6 +22,13 @@ s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind((sys.argv[1], 4000))
 for _ in range(int(sys.argv[4])):
     s.sendto(bytes(int(sys.argv[5])), (sys.argv[2], int(sys.argv[3])))
+"""
+SEND_WHEN_TOLD = """
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+print("ready", flush=True)
+sys.stdin.readline()
+s.sendto(b"", (sys.argv[1], 53))
 """
 ANSWER = """
 import socket
@@ -41,8 +50,15 @@ s.close()
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def enid() -> Iterator[Enid]:
+    with running_enid(flow_log_interval=1, quotas=Quotas(vpcs=100)) as enid:
+        yield enid
+
+
+@pytest.fixture
+def own_enid() -> Iterator[Enid]:
+    """For a test whose enid cannot write."""
     with running_enid(flow_log_interval=1) as enid:
         yield enid
 
@@ -165,6 +181,27 @@ def test_a_log_stays_with_the_interface_that_moves_and_outlives_its_process_and_
     arrived(1004, two)
 
 
+def test_the_first_packet_after_a_move_is_in_the_log_of_an_interface_that_was_nowhere(enid: Enid) -> None:
+    subnet = enid.subnet()
+    one, other = enid.launch(subnet, 2)
+    eni = enid.ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"]
+    where = {"NetworkInterfaceId": eni["NetworkInterfaceId"], "InstanceId": one["InstanceId"], "DeviceIndex": 1}
+    log = FlowLog(enid, "NetworkInterface", eni["NetworkInterfaceId"])
+    plug = enid.ec2.attach_network_interface(**where)
+    log.watching(eni["NetworkInterfaceId"])
+    enid.ec2.detach_network_interface(AttachmentId=plug["AttachmentId"])
+    until("no more is written", log.is_still)
+    script = ("/usr/bin/python3", "-c", SEND_WHEN_TOLD, eni["PrivateIpAddress"])
+    sender = enid.command("exec", other["InstanceId"], "--", *script, stdin=subprocess.PIPE)
+    try:
+        assert sender.stdout.readline() == "ready\n"
+        enid.ec2.attach_network_interface(**where)
+        sender.communicate("now\n", timeout=20)
+    finally:
+        sender.kill()
+    until("it is logged", lambda: log.totals("instance-id", dstport=53).keys() == {(one["InstanceId"],)})
+
+
 def test_a_deleted_log_says_nothing_more(enid: Enid) -> None:
     subnet = enid.subnet()
     one, two = enid.launch(subnet, 2)
@@ -178,7 +215,8 @@ def test_a_deleted_log_says_nothing_more(enid: Enid) -> None:
     assert len(log.records()) == said
 
 
-def test_to_a_log_group_and_what_happens_when_it_cannot_be_written(enid: Enid) -> None:
+def test_to_a_log_group_and_what_happens_when_it_cannot_be_written(own_enid: Enid) -> None:
+    enid = own_enid
     subnet = enid.subnet()
     one, two = enid.launch(subnet, 2)
     place = enid.settings.flow_logs_dir

@@ -10,7 +10,7 @@ import dns.message
 import dns.rcode
 import pytest
 
-from whole_enid import until
+from whole_enid import Enid, until
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
 
@@ -35,6 +35,11 @@ else:
     assert answers[0] == answers[1]
     print(answers[0].hex())
 """
+
+
+@pytest.fixture
+def enid(shared_enid: Enid) -> Enid:
+    return shared_enid
 
 
 def ask(enid: Any, instance: str, name: str, server: str, how: str = "udp", **edns: Any) -> list[str]:

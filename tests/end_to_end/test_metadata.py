@@ -7,13 +7,18 @@ from typing import Any
 
 import pytest
 
-from whole_enid import until
+from whole_enid import Enid, until
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
 
 LATEST = "http://169.254.169.254/latest"
 MACS = f"{LATEST}/meta-data/network/interfaces/macs"
 TTL = ("-H", "X-aws-ec2-metadata-token-ttl-seconds: 60")
+
+
+@pytest.fixture
+def enid(shared_enid: Enid) -> Enid:
+    return shared_enid
 
 
 def curl(enid: Any, instance: str, *arguments: str) -> str:

@@ -59,6 +59,17 @@ def test_two_interfaces_of_one_subnet_do_not_collide() -> None:
     assert len(set(keys)) == len(keys)
 
 
+def test_places_on_different_network_cards_do_not_collide() -> None:
+    places = [port(index, "10.0.1.0/24", card=card) for card in (0, 1, 31) for index in (0, 1, 99)]
+    assert len({each.device for each in places}) == len({each.number for each in places}) == 9
+    assert [each.device for each in places[:4]] == ["eth0", "eth1", "eth99", "eth100"]
+    assert all(len(each.device) <= 15 for each in places), "the kernel's longest name"
+    first, second = port(1, "10.0.1.0/24", "10.0.1.5"), port(1, "10.0.1.0/24", "10.0.1.6", card=1, eni="eni-2")
+    found = wanted([first, second], {first.id: 2, second.id: 3})
+    assert {rule.table for rule in found.rules} == {10001, 10101}
+    assert all(is_own_rule(rule) for rule in found.rules)
+
+
 def test_an_interface_can_be_found_by_its_id_and_number() -> None:
     assert altnames(RIGHT) == ("eni-1", "device-number-1")
     assert altnames(port(1, "10.0.2.0/24", "10.0.2.10", card=1)) == ("eni-1", "device-number-1.1")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enid.netlink import addresses, links, message, routes, rules
+from enid.netlink import addresses, links, message, nftables, routes, rules
 from enid.netlink.addresses import LinkAddress
 from enid.netlink.routes import BLACKHOLE, UNICAST, UNREACHABLE, Route
 from enid.netlink.rules import Rule
@@ -67,6 +67,13 @@ def test_a_rule_reads_back_as_it_was_written(
 ) -> None:
     rule = Rule(version, priority, table, mark=mark, suppress_prefix_length=suppress)
     assert rules.parse_rule(rules.add_rule(rule)[HEADER:]) == rule
+
+
+@given(st.lists(st.tuples(st.binary(min_size=4, max_size=20), st.binary(max_size=20)), min_size=1, max_size=300))
+def test_elements_read_back_as_they_were_written(ends: list[tuple[bytes, bytes]]) -> None:
+    keys = [nftables.Key(start, end) for start, end in ends]
+    built = nftables.add_elements("table", "set", [(key, None) for key in keys])
+    assert [key for each in built for key in nftables.parse_elements(each[HEADER:])] == keys
 
 
 @pytest.mark.parametrize("text", ["10.0.0.5/24", "2001:db8::5/128", "fe80::1/64"])

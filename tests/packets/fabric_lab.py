@@ -8,12 +8,17 @@ import socket
 import struct
 import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface, ip_network
 from pathlib import Path
 
+import pytest
+
 from enid.fabric.linux import LinuxFabric, names
+from enid.fabric.linux.gates import Gates
+from enid.fabric.linux.untracked.cuts import Cuts
 from enid.netlink import addresses, links, namespaces, routes, sysctl
 from enid.netlink.socket import RouteSocket
 from enid.settings import Settings
@@ -23,14 +28,16 @@ PATIENCE = 5.0
 EVERYWHERE = ip_network("0.0.0.0/0")
 EVERYWHERE6 = ip_network("::/0")
 ANY = (Rule(-1, -1, -1, cidr="0.0.0.0/0"), Rule(-1, -1, -1, cidr="::/0"))
+NEAR = (Rule(-1, -1, -1, cidr="10.0.0.0/16"), Rule(-1, -1, -1, cidr="2001:db8::/56"))
+"""From or to the VPC alone: flows that are allowed by this are tracked, and outlive it."""
 SUBNET = Subnet("subnet-a", (ip_network("10.0.1.0/24"), ip_network("2001:db8:0:1::/64")))
 OTHER = Subnet("subnet-b", (ip_network("10.0.2.0/24"), ip_network("2001:db8:0:2::/64")))
 BLOCKS = (ip_network("10.0.0.0/16"), ip_network("2001:db8::/56"))
 
 
-def until(condition: Callable[[], object], what: str = "") -> None:
+def until(condition: Callable[[], object], what: str = "", patience: float = PATIENCE) -> None:
     """Wait for a condition; fail when patience ends."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < deadline, f"never: {what}"
         select.select([], [], [], 0.002)
@@ -223,6 +230,15 @@ class Lab:
         self.fabric.destroy()
         for guest in self.guests.values():
             guest.close()
+
+
+@contextmanager
+def dying(method: str) -> Iterator[None]:
+    """The agent gets no further than this method of :class:`Cuts`, and leaves behind what it has written by then."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Cuts, method, lambda *_: None)
+        patch.setattr(Gates, "let_go", lambda *_: None)
+        yield
 
 
 def delivers(sender: socket.socket, receiver: socket.socket, to: object, number: int = 0) -> str:

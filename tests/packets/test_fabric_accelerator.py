@@ -17,6 +17,7 @@ import pytest
 from fabric_lab import (
     EVERYWHERE,
     EVERYWHERE6,
+    NEAR,
     OTHER,
     PATIENCE,
     Lab,
@@ -528,13 +529,38 @@ def test_the_entrance_is_fast_again_after_an_agent_and_after_a_drift(online: Lab
 # What changes under a flow
 
 
-def test_a_flow_outlives_its_rule_and_is_fast_still(fast: Lab) -> None:
+def test_a_tracked_flow_outlives_its_rule_and_is_fast_still(fast: Lab) -> None:
+    fast.apply(group(ingress=NEAR))
     flow = Flow(fast)
     fast.apply(group(ingress=()))
     assert flow.is_fast()
 
 
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_flow_that_is_not_tracked_is_cut_where_it_was_fast(fast: Lab, version: int) -> None:
+    flow = Flow(fast, version=version)
+    assert flow.is_fast()
+    fast.apply(group(ingress=()))
+    flow.here.sendto(b"again", (str(B.addresses[version == 6]), 53))
+    until(lambda: fast.dropped("ingress_denied") == 1)
+    assert nothing_for(flow.there)
+    fast.apply(group())
+    flow.goes()
+    flow.answers()
+    assert flow.is_fast()
+
+
+def test_a_flow_from_the_internet_is_cut_where_it_was_fast(online: Lab) -> None:
+    visit = Visit(online)
+    assert visit.is_fast()
+    online.apply(group(ingress=()))
+    visit.outside.sendto(b"again", (str(PUBLIC), 53))
+    until(lambda: online.dropped("ingress_denied") == 1)
+    assert nothing_for(visit.inside)
+
+
 def test_a_forgotten_flow_is_judged_anew(fast: Lab) -> None:
+    fast.apply(group(ingress=NEAR))
     flow = Flow(fast)
     fast.apply(group(ingress=()))
     fast.apply(replace(B, addresses=B.addresses[1:]))
@@ -568,7 +594,7 @@ def test_a_port_that_left_is_not_reached(fast: Lab) -> None:
 def test_conntrack_does_not_forget_a_flow_it_does_not_see(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     impatient = {f"net/netfilter/nf_conntrack_udp_timeout{name}": 1 for name in ("", "_stream")}
     monkeypatch.setattr(router, "ROUTER_SETTINGS", {**router.ROUTER_SETTINGS, **impatient})
-    lab.apply(vpc(), group(), table(), A, B)
+    lab.apply(vpc(), group(ingress=NEAR), table(), A, B)
     flow = Flow(lab)
     lab.apply(group(ingress=()))
     begun = time.monotonic()

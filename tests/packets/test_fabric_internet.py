@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from dataclasses import replace
-from ipaddress import IPv4Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
 
 import pytest
@@ -137,6 +137,23 @@ def test_ipv6_goes_out_untranslated(online: Lab) -> None:
     assert delivers(receiver, sender, A.addresses[1]) == str(address)
     told = online.guest(A).run(f"ping -n -6 -M do -s 1453 -c1 -W2 {address}").stdout
     assert "mtu=1500" in told.replace(" = ", "="), "nobody on the way takes an IPv6 packet apart"
+
+
+def test_a_place_on_the_internet_may_have_ipv6(online: Lab) -> None:
+    pier = Site("pier", IPv4Address("198.19.0.2"), public_ipv6=IPv6Address("2001:db8:66::1"))
+    online.apply(pier)
+    place, inside = online.site("pier"), online.guest(A).udp(A.addresses[1], 53)
+    for address in (IPv6Address("2001:db8:66::1"), IPv6Address("2001:db8:66::2")):
+        online.apply(replace(pier, public_ipv6=address))
+        outside = place.udp(address, 53)
+        assert delivers(outside, inside, A.addresses[1]) == str(address)
+        assert delivers(inside, outside, address) == str(A.addresses[1])
+    assert online.guest(A).pings("2001:db8:66::2")
+    assert not online.guest(A).pings("2001:db8:66::1"), "nobody has it any more"
+    online.apply(replace(pier, public_ipv6=None))
+    assert not online.guest(A).pings("2001:db8:66::2")
+    assert place.run("ip -6 route show default").stdout == ""
+    assert delivers(online.guest(A).udp(A.addresses[0]), place.udp(pier.public_ip, 53), pier.public_ip)
 
 
 def test_the_internet_carries_1500_and_says_so(online: Lab) -> None:

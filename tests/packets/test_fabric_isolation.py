@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket
+import struct
 from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
-from fabric_lab import Lab, delivers, group, nothing_for, port, table, udp_frame, until, vpc
+from fabric_lab import Lab, checksum, delivers, group, nothing_for, port, table, udp_frame, until, vpc
 
+from enid.fabric.linux import names
 from enid.topology.records import Port
 
 pytestmark = pytest.mark.root
@@ -55,6 +57,21 @@ def test_a_neighbours_address_is_no_ones_to_claim(lab: Lab) -> None:
     seen_by_a.bind(("eth0", _IPV4))
     delivers(c.udp("10.0.1.7"), lab.guest(B).udp(B.addresses[0], 53), B.addresses[0])
     assert nothing_for(seen_by_a)
+
+
+@pytest.mark.parametrize("checked", [True, False], ids=["checked", "unchecked"])
+def test_nobody_is_learnt_to_be_the_gateway(lab: Lab, checked: bool) -> None:
+    """A solicitation whose sender says that it is the gateway, with a MAC for it."""
+    open_vpc(lab, replace(A, source_dest_check=checked), B)
+    gateway, mac = names.UPPER[6].packed, bytes.fromhex(A.mac.replace(":", ""))
+    asks = bytes((135, 0, 0, 0)) + bytes(4) + gateway + b"\x01\x01" + mac
+    pseudo = gateway + gateway + struct.pack("!II", len(asks), 58)
+    asks = asks[:2] + checksum(pseudo + asks) + asks[4:]
+    head = struct.pack("!IHBB", 6 << 28, len(asks), 58, 255) + gateway + gateway
+    router = bytes.fromhex(names.router_mac(vpc().id).replace(":", ""))
+    lab.guest(A).frame("eth0", router + mac + b"\x86\xdd" + head + asks)
+    until(lambda: lab.dropped("spoof") == 1, "it is counted")
+    assert f"{names.UPPER[6]} " not in lab.router().run("ip -6 neighbour show").stdout
 
 
 def test_without_the_source_check_any_source_may_be_sent(lab: Lab) -> None:

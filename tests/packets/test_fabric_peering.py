@@ -148,6 +148,17 @@ def test_vpcs_made_in_one_batch_with_their_peering(lab: Lab) -> None:
     flows(lab, A, B)
 
 
+@pytest.mark.parametrize("late", [ONE, TWO])
+def test_a_vpc_comes_late_in_one_batch_with_what_else_changes_at_its_peer(lab: Lab, late: Net) -> None:
+    """Sorted by id, the peer's share of the batch is carried out before or after the VPC's own."""
+    vpcs, rest = peered()[:2], peered()[2:]
+    early, others = [each for each in vpcs if each.key[1] != late.id], [each for each in vpcs if each.key[1] == late.id]
+    lab.apply(*early)
+    lab.apply(*others, *rest, A, B)
+    flows(lab, A, B)
+    flows(lab, B, A)
+
+
 def test_nothing_crosses_without_a_connection(lab: Lab) -> None:
     holes = [Route(block, TargetKind.BLACKHOLE) for block in TWO.blocks]
     lab.apply(ONE.vpc(), TWO.vpc(), ONE.open_group(), TWO.open_group(), ONE.table(*holes), TWO.table(), A, B)
@@ -469,6 +480,24 @@ class TestLife:
         delivers(inside, outside, B.addresses[0])
         lab.apply(TWO.open_group(ingress=(TestGroupsOfPeers.KNOWN,)))
         flows(lab, A, B)
+
+    @pytest.mark.parametrize("family", FAMILIES)
+    @pytest.mark.parametrize("shut", [TWO.open_group(ingress=()), ONE.open_group(egress=())], ids=["far", "near"])
+    def test_each_end_cuts_what_it_does_not_track(self, lab: Lab, shut: SecurityGroup, family: int) -> None:
+        lab.apply(*peered(), A, B)
+        inside, outside = lab.guest(A).udp(A.addresses[family], 4000), lab.guest(B).udp(B.addresses[family], 53)
+        for _ in range(2):
+            delivers(inside, outside, B.addresses[family])
+            delivers(outside, inside, A.addresses[family])
+        opened = lab.world[shut.key]
+        lab.apply(shut)
+        inside.sendto(b"again", (str(B.addresses[family]), 53))
+        reason = "egress_denied" if shut.egress == () else "ingress_denied"
+        until(lambda: lab.dropped(reason, shut.vpc_id) == 1)
+        assert nothing_for(outside)
+        lab.apply(opened)
+        delivers(inside, outside, B.addresses[family])
+        delivers(outside, inside, A.addresses[family])
 
     def test_a_new_agent_finds_a_peering_that_came_or_went(self, lab: Lab) -> None:
         lab.apply(ONE.vpc(), TWO.vpc(), *peered()[2:], A, B)

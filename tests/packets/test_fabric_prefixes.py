@@ -158,3 +158,22 @@ def test_the_oracle_says_the_same(lab: Lab) -> None:
     assert lab.fabric.apply([Change(B, None)]) == {}
     lab.world.pop(B.key)
     assert not reach(lab.world, A.id, str(INSIDE[4]), "udp/53").reachable
+
+
+@pytest.mark.parametrize("died", [False, True], ids=["told", "found by a new agent"])
+def test_untracked_flows_of_a_prefix_end_with_their_rule(lab: Lab, died: bool) -> None:
+    shut, b = group("sg-b", ingress=()), replace(B, groups=("sg-b",))
+    lab.apply(vpc(), group(), group("sg-b"), table(), A, b)
+    contain(lab.guest(b), *INSIDE.values())
+    ends = [(lab.guest(A).udp(A.addresses[version == 6]), lab.guest(b).udp(INSIDE[version], 53)) for version in (4, 6)]
+    for near, far in ends:
+        delivers(near, far, far.getsockname()[0])
+    if died:
+        lab.world[shut.key] = shut
+        lab.restart()
+    else:
+        lab.apply(shut)
+    for near, far in ends:
+        near.sendto(b"again", far.getsockname()[:2])
+    until(lambda: lab.dropped("ingress_denied") == 2)
+    assert all(nothing_for(far) for _, far in ends)

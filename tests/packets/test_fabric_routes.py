@@ -177,3 +177,11 @@ def test_blocks_may_be_added_to_a_vpc(lab: Lab) -> None:
     lab.apply(wide)
     lab.guest(A).udp(A.addresses[0]).sendto(b"x", ("10.1.0.1", 53))
     until(lambda: lab.dropped("no_route") == 1, "nobody there")
+
+
+def test_a_block_that_a_route_led_to_leads_no_further_than_the_vpc(lab: Lab) -> None:
+    box = appliance()
+    lab.apply(vpc(), group(), table(via(box, "10.7.0.0/16")), A, box)
+    assert "10.7.0.0/16 via" in lab.router().run("ip route").stdout
+    lab.apply(vpc(blocks=(*BLOCKS, ip_network("10.7.0.0/16"))))
+    assert "unreachable 10.7.0.0/16" in lab.router().run("ip route").stdout

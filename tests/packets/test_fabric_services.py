@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import select
 import socket
+import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
 import pytest
-from fabric_lab import EVERYWHERE, Lab, group, nothing_for, port, table, udp_frame, until, vpc
+from fabric_lab import EVERYWHERE, Lab, checksum, group, nothing_for, port, table, udp_frame, until, vpc
 
 from enid.fabric.linux import names
 from enid.fabric.linux.listeners import open_listeners
@@ -29,7 +30,8 @@ class Services:
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         opened = open_listeners(lab.fabric.routers()[vpc().id])
-        self.metadata, self.datagrams, self.streams, self.leases = self.all = opened
+        self.metadata, self.datagrams, self.streams, self.leases, *of_ipv6 = self.all = opened
+        self.leases6, self.solicitations, self.answers = of_ipv6
 
     def source(self, listening: socket.socket) -> str:
         """Where the next datagram or connection comes from."""
@@ -129,10 +131,15 @@ def test_not_from_the_internet(lab: Lab, services: Services) -> None:
         (nobody, everybody, 67),
     ):
         wire.send(macs + udp_frame("02:00:00:00:00:01", vpc().id, source, target, number)[12:])
+    link_local = ip_address("fe80::9")
+    wire.send(macs + udp_frame("02:00:00:00:00:01", vpc().id, link_local, ip_address("ff02::1:2"), 547)[12:])
+    wire.send(macs + solicitation(link_local)[12:])
     until(lambda: lab.dropped("to_router") >= before + 3, "they are dropped")
     wire.close()
     assert nothing_for(services.datagrams)
     assert nothing_for(services.leases)
+    assert nothing_for(services.leases6)
+    assert nothing_for(services.solicitations)
 
 
 def test_a_lease_is_asked_for_without_an_address_and_renewed_with_one(lab: Lab, services: Services) -> None:
@@ -146,3 +153,63 @@ def test_a_lease_is_asked_for_without_an_address_and_renewed_with_one(lab: Lab, 
     lab.guest(ONE).frame("eth0", udp_frame(ONE.mac, vpc().id, ip_address("10.0.1.4"), ip_address("10.0.0.2"), 53))
     assert services.source(services.datagrams) == "10.0.1.4"
     assert nothing_for(services.leases)
+
+
+def solicitation(source: object) -> bytes:
+    """An Ethernet frame that asks for a router; its sender's MAC is ONE's."""
+    own, routers = ip_address(str(source)), ip_address("ff02::2")
+    message = bytes((133, 0, 0, 0)) + bytes(4) + b"\1\1" + bytes.fromhex(ONE.mac.replace(":", ""))
+    summed = checksum(own.packed + routers.packed + struct.pack("!II", len(message), 58) + message)
+    head = struct.pack("!IHBB", 6 << 28, len(message), 58, 255) + own.packed + routers.packed
+    macs = bytes.fromhex("333300000002" + ONE.mac.replace(":", ""))
+    return macs + b"\x86\xdd" + head + message[:2] + summed + message[4:]
+
+
+def test_a_router_is_asked_for_without_an_address_and_learns_none(lab: Lab, services: Services) -> None:
+    for source in ("fe80::9", "::"):
+        lab.guest(ONE).frame("eth0", solicitation(source))
+        assert services.source(services.solicitations) == "::"
+    for source in ("2001:db8:0:1::4", "2001:db8:0:1::5", "fd00:ec2::253"):
+        lab.guest(ONE).frame("eth0", solicitation(source))
+    lab.guest(TWO).frame("eth0", solicitation("fe80::9"))
+    until(lambda: lab.dropped("spoof") >= 3, "from another's MAC, and from others' addresses")
+    assert nothing_for(services.solicitations)
+    assert all("PERMANENT" in line for line in lab.router().run("ip -6 neighbour").stdout.splitlines())
+
+
+@pytest.mark.parametrize("checked", [True, False])
+def test_a_lease_over_ipv6_is_asked_for_from_the_links_own_address(lab: Lab, services: Services, checked: bool) -> None:
+    lab.apply(replace(ONE, source_dest_check=checked))
+    many, router = ip_address("ff02::1:2"), ip_address("fe80::1")
+
+    def ask(source: str, target: object, number: int = 547) -> None:
+        frame = udp_frame(ONE.mac, vpc().id, ip_address(source), ip_address(str(target)), number)
+        lab.guest(ONE).frame("eth0", frame)
+
+    for source, target, number in (
+        ("2001:db8:0:1::4", many, 547),
+        ("2001:db8:0:1::4", "fd00:ec2::253", 547),
+        ("::", many, 547),
+        ("fe80::9", many, 546),
+        ("fe80::9", "ff02::1", 547),
+        ("fe80::9", router, 547),
+        ("fe80::9", "ff05::1:3", 547),
+    ):
+        ask(source, target, number)
+    ask("fe80::9", many)
+    assert services.source(services.leases6).startswith("fe80::9")
+    assert nothing_for(services.leases6)
+
+
+def test_the_socket_for_answers_hears_nothing(lab: Lab, services: Services) -> None:
+    """Whoever holds it could bind it anew, but not take off its filter."""
+    every = socket.htons(3)
+    namespaces.run_in(
+        lab.fabric.routers()[vpc().id], lambda: services.answers.bind((names.port_link(ONE.attachment_id), every))
+    )
+    with pytest.raises(OSError, match="not permitted"):
+        services.answers.setsockopt(socket.SOL_SOCKET, 27, 0)  # SO_DETACH_FILTER
+    asking = lab.guest(ONE).udp("0.0.0.0")
+    asking.sendto(b"x", ("10.0.0.2", 53))
+    assert services.source(services.datagrams) == "10.0.1.4"
+    assert nothing_for(services.answers)

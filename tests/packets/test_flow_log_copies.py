@@ -168,6 +168,28 @@ def test_a_restarted_agent_doubles_and_loses_no_copy(lab: Lab, tap: Tap) -> None
     copies.become({("A", link(A), link(B)): sent[0]})
 
 
+def test_packets_that_look_the_same_are_each_copied_after_a_refresh_too(lab: Lab, tap: Tap) -> None:
+    lab.restart()  # its table is no longer the first
+    copies = Copies(tap)
+    sender, receiver = lab.guest(A).udp(A.addresses[1]), lab.guest(B).udp(B.addresses[1], PORT)  # IPv6 numbers none
+    for count in range(1, 4):
+        sender.sendto(b"x", receiver.getsockname())
+        copies.become({("A", link(A), link(B)): count})
+        tap.refresh()
+
+
+def test_what_was_copied_is_read_after_the_link_is_gone(lab: Lab, tap: Tap) -> None:
+    copies = Copies(tap)
+    send(lab, A, B, 1)
+    copies.become({("A", link(A), link(B)): 1})
+    tap.refresh()
+    send(lab, A, B, 2)
+    lab.remove(LOGGED)
+    until(lambda: not lab.fabric.tidy(), "the old link goes")
+    assert link(B) not in lab.router().run("ip -oneline link").stdout
+    copies.become({("A", link(A), link(B)): 3})
+
+
 def test_a_move_is_seen_under_the_new_link(lab: Lab, tap: Tap) -> None:
     copies = Copies(tap)
     send(lab, A, B, 2)

@@ -29,7 +29,7 @@ class Server:
 
     def hear(self) -> str:
         """Take one message; answers whom it names."""
-        name, descriptors, _, _ = socket.recv_fds(self.socket, 256, 4)
+        name, descriptors, _, _ = socket.recv_fds(self.socket, 256, 16)
         self.leave(name.decode())
         if descriptors:
             self.held[name.decode()] = [socket.socket(fileno=descriptor) for descriptor in descriptors]
@@ -90,7 +90,7 @@ def test_all_that_are_there_and_then_each_that_comes_and_goes(desk: Desk) -> Non
     desk.lab.apply(other)
     desk.look()
     assert server.hear() == other.id
-    assert len(server.held[other.id]) == 4
+    assert len(server.held[other.id]) == 7
     desk.lab.remove(other)
     desk.look()
     assert server.hear() == other.id

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+from botocore.parsers import ResponseParserError
 
 ANSWER_WITHIN = 60.0
 """Seconds in which an enid that was killed answers again."""
-SILENT = (HTTPClientError, ConnectionError)
-"""No answer came."""
+SILENT = (HTTPClientError, ConnectionError, ResponseParserError)
+"""No answer came, or not all of it: a server may die between an answer's head and its body."""
 DONE, REFUSED, UNANSWERED = "done", "refused", "unanswered"
 _OVERLOADED = ("RequestLimitExceeded", "Unavailable", "InternalError")
 """Refusals at any call."""

@@ -18,6 +18,8 @@ from whole_enid import Enid, until
 
 TYPE = "m5.4xlarge"
 """Eight interfaces."""
+_ACTORS = ("10.0.1.96/27", "10.0.1.128/26")
+"""Where actors have their addresses, and nobody else by chance."""
 
 
 class CrashWorld:
@@ -33,6 +35,8 @@ class CrashWorld:
         table = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [self.vpc]}])["RouteTables"][0]
         ec2.create_route(RouteTableId=table["RouteTableId"], DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
         self.image = ec2.describe_images()["Images"][0]["ImageId"]
+        for block in _ACTORS:
+            ec2.create_subnet_cidr_reservation(SubnetId=self.subnet, Cidr=block, ReservationType="explicit")
         self.one, self.two = self.launch(2)
         groups = [ec2.create_security_group(GroupName=name, Description=name, VpcId=self.vpc) for name in "xy"]
         self.groups = [group["GroupId"] for group in groups]

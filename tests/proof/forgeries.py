@@ -34,13 +34,15 @@ _MANY = ("224.0.0.1", "224.0.0.251", "239.255.255.250", "255.255.255.255", "10.0
 _MANY6 = ("ff02::1", "ff02::2", "ff02::fb", "ff05::2", "ff0e::1", "ff02::1:ff00:6")
 _ETHER_TYPES = ("88b5", "88cc", "8847", "8863", "8864", "8035", "9000", "8906", "0001", "05ff", "0806", "86dc", "0000")
 
+Frames = tuple[tuple[str, bytes], ...]
+"""Each from an interface, in this order."""
+
 
 @dataclass(frozen=True)
 class Forgery:
     number: int
     kind: str
-    frames: tuple[tuple[str, bytes], ...]
-    """Each from an interface, in this order."""
+    frames: Frames
     to: str = ""
     """The one place where it may come out."""
     must: bool = False
@@ -85,28 +87,34 @@ def framed(port: Port, version: int, packet: bytes) -> tuple[str, bytes]:
 
 
 class Forger:
-    """Draws forgeries, numbered from ``first`` on."""
+    """Draws forgeries, with even numbers, and controls, with odd ones.
 
-    def __init__(self, random: Random, flows: list[Flow], first: int = 0) -> None:
+    Ports and identifiers follow from the number, and come again before conntrack forgets; but no forgery is ever part
+    of the flow that a control began.
+    """
+
+    def __init__(self, random: Random, flows: list[Flow]) -> None:
         self._random = random
         self._flows = flows
-        self._next = first
+        self._next = 0
 
     def draw(self) -> Forgery:
         """One of any kind."""
+        self._next += self._next % 2
         while True:
             kind = self._random.choices(_KINDS, _WEIGHTS)[0]
             made = KINDS[kind](self)
             if made is not None:
-                return Forgery(self._next - 1, kind, *made)
+                return Forgery(self._next - 2, kind, *made)
 
     def control(self) -> Forgery:
         """What it pretends is true: it arrives."""
+        self._next += 1 - self._next % 2
         sender, receiver = self._pair()
         version = self._random.choice(versions(sender, receiver))
         source, protocol = address(sender, version), self._random.choice((TCP, UDP, ICMP if version == 4 else ICMP6))
         frame = framed(sender, version, self._plain(source, address(receiver, version), protocol))
-        return Forgery(self._next - 1, "control", (frame,), receiver.id, True)
+        return Forgery(self._next - 2, "control", (frame,), receiver.id, True)
 
     def honest(self) -> Forgery:
         """In whatever wrapping, and under the sender's own address: most of these arrive."""
@@ -114,18 +122,18 @@ class Forger:
         version = self._random.choice(versions(sender, receiver))
         ends = address(sender, version), address(receiver, version)
         made = self._wrapped(*ends, self._random.choice((TCP, UDP)))
-        return Forgery(self._next - 1, "honest", tuple(framed(sender, version, each) for each in made), receiver.id)
+        return Forgery(self._next - 2, "honest", tuple(framed(sender, version, each) for each in made), receiver.id)
 
     def outings(self) -> Iterator[Forgery]:
         """What goes to the internet and comes from there."""
         outside = CAFE.public_ip
         for port in (*(port for port in PORTS if port.public), PRIVATE):
             frame = framed(port, 4, self._plain(address(port, 4), outside, UDP))
-            yield Forgery(self._next - 1, "to the internet", (frame,), WIRE, True)
+            yield Forgery(self._next - 2, "to the internet", (frame,), WIRE, True)
         for port in PORTS:
             for _, public in port.public:
                 frame = site_macs() + ETHER_TYPE[4] + self._plain(outside, public, UDP)
-                yield Forgery(self._next - 1, "into a VPC", ((WIRE, frame),), port.id, True)
+                yield Forgery(self._next - 2, "into a VPC", ((WIRE, frame),), port.id, True)
 
     def questions(self) -> Iterator[Forgery]:
         """What asks a VPC's services."""
@@ -135,13 +143,36 @@ class Forger:
                 resolver = next(each for each in vpc_services.RESOLVER if each.version == version)
                 body = self._body(source, resolver, UDP, (9, vpc_services.DNS))
                 frame = framed(port, version, packets.ip(source, resolver, UDP, body))
-                yield Forgery(self._next - 1, "question", (frame,))
+                yield Forgery(self._next - 2, "question", (frame,))
+
+            if 6 in versions(port):
+                yield Forgery(self._next, "question", self._lease_question(port, ip_address("fe80::99"), port.mac))
+                yield Forgery(self._next, "question", self._router_question(port, ip_address("fe80::99"), port.mac))
+
+    def _lease_question(self, sender: Port, source: Address, mac: str) -> Frames:
+        """By DHCPv6."""
+        servers = ip_address("ff02::1:2")
+        made = packets.ip(source, servers, UDP, self._body(source, servers, UDP, (546, vpc_services.DHCP6)))
+        return ((sender.id, b"\x33\x33\0\1\0\2" + hardware(mac) + ETHER_TYPE[6] + made),)
+
+    def _router_question(self, sender: Port, source: Address, mac: str) -> Frames:
+        routers = ip_address("ff02::2")
+        fields = bytes(4) + b"\x01\x01" + hardware(mac)
+        made = packets.ip(source, routers, ICMP6, self._discovery(133, fields, source, routers), hops=255)
+        return ((sender.id, b"\x33\x33\0\0\0\2" + hardware(mac) + ETHER_TYPE[6] + made),)
+
+    def _discovery(self, kind: int, fields: bytes, source: Address, destination: Address) -> bytes:
+        # An unknown option carries the mark, or it would be no valid message.
+        body = bytes((kind, 0, 0, 0)) + fields + b"\xfd\x02" + bytes(6) + self._number()
+        ends = source.packed + destination.packed
+        summed = packets.checksum(ends + len(body).to_bytes(4, "big") + bytes((0, 0, 0, ICMP6)) + body)
+        return body[:2] + summed + body[4:]
 
     # What is drawn
 
     def _number(self) -> bytes:
-        self._next += 1
-        return packets.mark(self._next - 1)
+        self._next += 2
+        return packets.mark(self._next - 2)
 
     def _pair(self) -> tuple[Port, Port]:
         """Two that may talk to each other."""
@@ -221,7 +252,7 @@ class Forger:
         return random.choice(pool)
 
 
-Made = tuple[tuple[tuple[str, bytes], ...], str, bool] | None
+Made = tuple[Frames, str, bool] | None
 """Frames, where they may come out, and whether they must."""
 
 
@@ -369,8 +400,11 @@ def _neighbour_discovery(self: Forger) -> Made:
     own = address(sender, 6) if versions(sender) == [4, 6] else ip_address("fe80::99")
     source = random.choice((own, ip_address("fe80::1"), ip_address("fe80::99"), self._source(sender, 6)))
     destination = random.choice((*map(ip_address, _MANY6), ip_address("fe80::1"), self._destination(sender, 6)))
-    if source == own and not destination.is_multicast and not destination.is_link_local:
-        return None  # A packet like any other, that its receiver has to ignore because it came over a router.
+    if not (destination.is_multicast or destination.is_link_local):
+        if source == own:
+            return None  # A packet like any other, that its receiver has to ignore because it came over a router.
+        if not sender.source_dest_check and _translated(source, destination):
+            return None
     target = random.choice((self._source(sender, 6), ip_address("fe80::1")))
     kind = random.choice((133, 134, 134, 135, 135, 136, 136, 137))
     mac = hardware(random.choice((sender.mac, VICTIM.mac)))
@@ -388,11 +422,8 @@ def _neighbour_discovery(self: Forger) -> Made:
         136: b"\xe0\0\0\0" + target.packed + b"\x02\x01" + mac,
         137: bytes(4) + target.packed + destination.packed + b"\x02\x01" + mac,
     }[kind]
-    # An unknown option carries the mark, or it would be no valid message.
-    body = bytes((kind, 0, 0, 0)) + fields + b"\xfd\x02" + bytes(6) + self._number()
-    ends = source.packed + destination.packed
-    summed = packets.checksum(ends + len(body).to_bytes(4, "big") + bytes((0, 0, 0, ICMP6)) + body)
-    packet = packets.ip(source, destination, ICMP6, body[:2] + summed + body[4:], hops=255)
+    body = self._discovery(kind, fields, source, destination)
+    packet = packets.ip(source, destination, ICMP6, body, hops=255)
     head = random.choice((router_mac(sender.vpc_id), b"\x33\x33" + destination.packed[12:], _BROADCAST))
     where = lifted(sender, source, destination)
     return ((sender.id, head + hardware(sender.mac) + ETHER_TYPE[6] + packet),), *where
@@ -430,6 +461,14 @@ def _lease_server(self: Forger) -> Made:
     frame = framed(sender, version, packets.ip(source, destination, UDP, body))
     head = random.choice((_BROADCAST, frame[1][:6]))
     return ((sender.id, head + frame[1][6:]),), *lifted(sender, source, destination)
+
+
+def _asks_over_ipv6(self: Forger) -> Made:
+    """For a lease or a router, as somebody else."""
+    sender, random = _some(self), self._random
+    ask = random.choice((self._lease_question, self._router_question))
+    source = random.choice((*map(ip_address, ("fe80::1", "fe80::99", "::")), self._source(sender, 6)))
+    return ask(sender, source, random.choice((sender, *PORTS)).mac), "", False
 
 
 def _to_many(self: Forger) -> Made:
@@ -514,6 +553,7 @@ def _from_the_internet(self: Forger) -> Made:
     return tuple((WIRE, frame) for frame in frames), "", False
 
 
+OVER_IPV6 = "a question over IPv6"
 KINDS: dict[str, Callable[[Forger], Made]] = {
     "a source address": _source_address,
     "somebody's flow": _somebodys_flow,
@@ -525,6 +565,7 @@ KINDS: dict[str, Callable[[Forger], Made]] = {
     "neighbour discovery": _neighbour_discovery,
     "a redirect": _redirect,
     "a lease server": _lease_server,
+    OVER_IPV6: _asks_over_ipv6,
     "broadcast, multicast": _to_many,
     "a tunnel": _tunnel,
     "another VPC": _foreign,

@@ -22,6 +22,7 @@ from enid.fabric.linux import LinuxFabric, names
 from enid.fabric.linux.listeners import open_listeners
 from enid.netlink import namespaces, sysctl
 from enid.netlink.message import hardware
+from enid.services import links
 from enid.settings import Settings
 from enid.topology.records import Change, Port
 from packets import marked
@@ -92,9 +93,12 @@ class ForgeryLab:
         self._guests[WIRE] = Guest(cafe)
         self._hear_frames(WIRE, cafe, names.INTERNET)
         for vpc_id, namespace in self.fabric.routers().items():
-            metadata, datagrams, streams, leases = open_listeners(namespace)
-            for opened, read in ((metadata, _connection), (streams, _connection), (datagrams, _call), (leases, _call)):
-                self._services.append(opened)
+            opened_there = open_listeners(namespace)
+            self._services += opened_there
+            metadata, datagrams, streams, *asked, _ = opened_there
+            leases, *by_link = asked
+            read_by = {_connection: (metadata, streams), _call: (datagrams, leases), _call_by_link: by_link}
+            for opened, read in ((each, read) for read, several in read_by.items() for each in several):
                 self._selector.register(opened, selectors.EVENT_READ, (services(vpc_id), read))
 
     def _hear_frames(self, where: str, namespace: int, device: str) -> None:
@@ -172,6 +176,19 @@ def _call(heard: Heard, where: str, opened: socket.socket) -> bool:
         return False
     number = marked(data)
     heard.callers.append((-1 if number is None else number, where, str(host).removeprefix("::ffff:")))
+    return True
+
+
+def _call_by_link(heard: Heard, where: str, opened: socket.socket) -> bool:
+    """Whoever asks is who is at that link, whatever the packet says."""
+    try:
+        data, told, *_ = opened.recvmsg(2048, 100)
+    except BlockingIOError:
+        return False
+    link = links.find(opened, int.from_bytes(told[0][2][16:20], "little"))
+    port = next(each for each in PORTS if link and each.attachment_id.endswith(link.attachment))
+    number = marked(data)
+    heard.callers.append((-1 if number is None else number, where, str(port.addresses[0])))
     return True
 
 

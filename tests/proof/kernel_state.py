@@ -2,13 +2,14 @@
 
 Names that a restart chooses anew (the table's, link indexes) and counters are left out. So is what has no meaning,
 since the fabric leaves it lying until it writes the table anew: sets without elements, rules that find nothing in their
-set, and chains of combinations of groups that no port carries.
+set or are about a link that is gone, and chains of combinations of groups that no port carries.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from functools import lru_cache
 from typing import Any
 
 from enid.fabric.linux.node import Node
@@ -20,12 +21,16 @@ _HEADER = b"\1\0\0\0"
 _STATIC = 4
 _LOOPBACK = 1
 _ICMP = (1, 58)
+_LINK_NAMES = tuple(number.to_bytes(4, "big") for number in (6, 7))
+"""What ``meta`` loads: of the link in, and of the link out."""
 _PROTOCOL_AT = {"": 0, "4": 4, "6": 16}
 """Where the sets of a group's rules have the protocol, by their name: behind an address of a family, or first."""
 _SMALL = 16
 """Numbers below are no combinations."""
 
 State = dict[str, Any]
+_once = lru_cache(1 << 14)
+"""What is read of bytes is read once: from one state to the next most are the same."""
 
 
 def state_of(node: Node, leaving: Collection[str] = ()) -> State:
@@ -56,7 +61,7 @@ def state_of(node: Node, leaving: Collection[str] = ()) -> State:
     found["neighbours"] = sorted(
         (devices[each[0]], str(each[1]), each[2]) for each in near if each and devices[each[0]] not in leaving
     )
-    found["nftables"] = _nftables(node)
+    found["nftables"] = _nftables(node, found["links"].keys() | {*leaving, "lo"})
     return found
 
 
@@ -78,7 +83,7 @@ def _ask(node: Node, kind: int, *parts: bytes) -> list[dict[int, bytes]]:
     return [dict(attributes(body[4:])) for body in node.netfilter.dump(request)]
 
 
-def _nftables(node: Node) -> State:
+def _nftables(node: Node, links_there: Collection[str]) -> State:
     """Of the newest table. Older ones are out of the way, and go later."""
     everything = _ask(node, _GETCHAIN)
     if not everything:
@@ -90,12 +95,12 @@ def _nftables(node: Node) -> State:
     elements = {name: _elements(node, table, name) for name in sets}
     ruled: defaultdict[str, list[tuple[bytes, ...]]] = defaultdict(list)
     for rule in _ask(node, _GETRULE, nftables.text(1, table)):
-        ruled[to_text(rule[2])].append(tuple(expression for _, expression in attributes(rule[4])))
+        ruled[to_text(rule[2])].append(_expressions(rule[4]))
     carried = {data for _, _, data, _ in elements.get("combination", ())}
     for gate in ("egress", "ingress"):
         if gate in elements:
             elements[gate] = [each for each in elements[gate] if _live(each, carried)]
-    kept = {name: [rule for rule in held if not _idle(rule, elements)] for name, held in ruled.items()}
+    kept = {name: [rule for rule in held if not _idle(rule, elements, links_there)] for name, held in ruled.items()}
     base = {to_text(each[3]): (each.get(4), each.get(5), each.get(7)) for each in chains}
     reachable = _reachable(base, kept, elements)
     return {
@@ -107,6 +112,11 @@ def _nftables(node: Node) -> State:
             if elements[name]
         },
     }
+
+
+@_once
+def _expressions(data: bytes) -> tuple[bytes, ...]:
+    return tuple(expression for _, expression in attributes(data))
 
 
 _Element = tuple[bytes, bytes, bytes, bytes]
@@ -129,19 +139,44 @@ def _live(element: _Element, carried: set[bytes]) -> bool:
     return not key or key in carried or int.from_bytes(key[-4:], "little") < _SMALL
 
 
-def _idle(rule: tuple[bytes, ...], elements: dict[str, list[_Element]]) -> bool:
-    """It goes on only if something is in a set that holds nothing, or nothing of the protocols it asks for."""
-    asks: tuple[bool, int] | None = None
+def _idle(rule: tuple[bytes, ...], elements: dict[str, list[_Element]], links_there: Collection[str]) -> bool:
+    """It goes on only if something is in a set that holds nothing, or nothing of the protocols it asks for; or only for
+    a link that is not there."""
+    return any(link not in links_there for link in _links(rule)) or any(
+        not elements[name] or (asks and not any(_speaks(name, each, *asks) for each in elements[name]))
+        for name, asks in _needs(rule)
+    )
+
+
+def _read(rule: tuple[bytes, ...]) -> Iterator[tuple[str, dict[int, bytes]]]:
+    """Each expression's name and attributes."""
     for expression in rule:
         parts = dict(attributes(expression))
-        name, given = to_text(parts[1]), dict(attributes(parts[2])) if 2 in parts else {}
+        yield to_text(parts[1]), dict(attributes(parts[2])) if 2 in parts else {}
+
+
+@_once
+def _links(rule: tuple[bytes, ...]) -> list[str]:
+    """The links a packet must come in by, or go out by, for the rule to go on."""
+    found, loaded = [], False
+    for name, given in _read(rule):
+        if loaded and name == "cmp" and given[2] == bytes(4):
+            found.append(to_text(_data(given[3])))
+        loaded = name == "meta" and given.get(2) in _LINK_NAMES
+    return found
+
+
+@_once
+def _needs(rule: tuple[bytes, ...]) -> list[tuple[str, tuple[bool, int] | None]]:
+    """The sets something must be in for the rule to go on, each with what ICMP it asks for by then."""
+    asks: tuple[bool, int] | None = None
+    found = []
+    for name, given in _read(rule):
         if name == "cmp" and len(_data(given[3])) == 1 and _data(given[3])[0] in _ICMP:
             asks = given[2] == bytes(4), _data(given[3])[0]
         if name == "lookup" and given.get(5, bytes(4)) == bytes(4):
-            held = elements[to_text(given[1])]
-            if not held or (asks and not any(_speaks(to_text(given[1]), each, *asks) for each in held)):
-                return True
-    return False
+            found.append((to_text(given[1]), asks))
+    return found
 
 
 def _speaks(name: str, element: _Element, icmp: bool, protocol: int) -> bool:
@@ -154,10 +189,12 @@ def _speaks(name: str, element: _Element, icmp: bool, protocol: int) -> bool:
     return first <= protocol <= last if icmp else (first, last) not in [(each, each) for each in _ICMP]
 
 
+@_once
 def _data(value: bytes) -> bytes:
     return dict(attributes(value)).get(1, b"")
 
 
+@_once
 def _targets(data: bytes) -> list[str]:
     """Chains named in a verdict, however deep."""
     found = []
@@ -182,11 +219,18 @@ def _reachable(
             continue
         found.add(name)
         for rule in ruled.get(name, ()):
-            for expression in rule:
-                parts = dict(attributes(expression))
-                if to_text(parts[1]) == "immediate":
-                    given = dict(attributes(parts[2]))
-                    open_ += _targets(given.get(2, b""))
+            open_ += _leads(rule)
+    return found
+
+
+@_once
+def _leads(rule: tuple[bytes, ...]) -> list[str]:
+    """The chains a rule itself names."""
+    found = []
+    for expression in rule:
+        parts = dict(attributes(expression))
+        if to_text(parts[1]) == "immediate":
+            found += _targets(dict(attributes(parts[2])).get(2, b""))
     return found
 
 

@@ -53,6 +53,8 @@ class ModelNode:
         self.links: dict[str, int] = {names.INTERNET: 2}
         self.shapes: dict[str, Any] = {}
         self._next = 10
+        self._ways: dict[tuple[Address, Address, int], Route | None] = {}
+        """The routes that were found, until some are settled."""
 
     def index(self) -> int:
         self._next += 1
@@ -75,10 +77,18 @@ class ModelNode:
     def settle_routes(self, everything: bool = False) -> dict[int, str]:
         self.routes.take(everything)
         self.rules.take(everything)
+        self._ways.clear()
         return {}
 
     def way(self, source: Address, destination: Address, mark: int) -> str:
         """The link a packet leaves by, as the kernel's rules and routes say; empty: nowhere."""
+        key = (source, destination, mark)
+        if key not in self._ways:
+            self._ways[key] = self._route(*key)
+        found = self._ways[key]
+        return self._link(found) if found else ""
+
+    def _route(self, source: Address, destination: Address, mark: int) -> Route | None:
         rules = sorted(
             (rule for rule in self.rules.held if rule.version == destination.version), key=lambda rule: rule.priority
         )
@@ -87,9 +97,8 @@ class ModelNode:
             meets = rule.destination is None or destination in rule.destination
             found = self._look_up(rule.table, destination) if speaks and meets else None
             if found and (rule.suppress_prefix_length or -1) < found.destination.prefixlen:
-                return self._link(found)
-        found = self._look_up(MAIN, destination)
-        return self._link(found) if found else ""
+                return found
+        return self._look_up(MAIN, destination)
 
     def _look_up(self, table: int, destination: Address) -> Route | None:
         matching = [
@@ -109,7 +118,9 @@ class ModelFabric:
         monkeypatch.setattr(router_module.plugs, "plug", _plug)
         monkeypatch.setattr(router_module.plugs, "set_aside", lambda *_: None)
         monkeypatch.setattr(router_module.plugs, "adoptable", lambda *_: set())
-        monkeypatch.setattr(router_module.conntrack, "forget", lambda *_, **__: None)
+        for change in ("forget", "cut", "forget_flows"):
+            monkeypatch.setattr(router_module.conntrack, change, lambda *_, **__: None)
+        monkeypatch.setattr(router_module.conntrack, "flows", lambda _: 0)
         monkeypatch.setattr(
             peerings.wires, "joined", lambda one, name, other, _: name in one.links.keys() & other.links
         )
@@ -162,10 +173,11 @@ class ModelFabric:
             held.add(change.key)
 
     def _apply(self, vpc_id: str, share: list[Change]) -> None:
-        self._peers.looked(vpc_id)
         router = self._routers[vpc_id]
         vpc = next((change.new for change in share if isinstance(change.new, Vpc)), None)
-        usable = self._wire(vpc) if vpc else wires_of(router.vpc, {}) & router.node.links.keys()
+        if vpc is not None:
+            self._peers.looked(vpc_id)
+        usable = self._wire(vpc) if vpc else wires_of(router.vpc) & router.node.links.keys()
         assert router.apply(share, usable) == {}
         while router.leaving:
             router.tidy()
@@ -173,7 +185,7 @@ class ModelFabric:
     def _wire(self, vpc: Vpc) -> set[str]:
         router = self._routers[vpc.id]
         self._peers.join(router, vpc)
-        return wires_of(vpc, {}) & router.node.links.keys()
+        return wires_of(vpc) & router.node.links.keys()
 
     def send(
         self, port: Port, source: Address, destination: Address, protocol: int, transport: bytes, reply: bool = False

@@ -17,6 +17,7 @@ from enid.topology.records import Kind, Port, Route, TargetKind, World
 FIRST_CLIENT_PORT = 33000
 _CLIENT_PORTS = 27000
 _GRE = 47
+_KINDS = 6
 
 
 @dataclass(frozen=True)
@@ -35,20 +36,20 @@ class Probe:
         return FIRST_CLIENT_PORT + self.number % _CLIENT_PORTS
 
 
-def probes(plan: Plan, random: Random, each: int = 2, first: int = 0) -> Iterator[Probe]:
-    """From every interface to every address of every other and to what lies behind one, ``each`` kinds of traffic."""
-    number = first
+def probes(plan: Plan, random: Random) -> Iterator[Probe]:
+    """From every interface to every address of every other and to what lies behind one, :data:`_KINDS` of traffic."""
+    number = 0
     asked: set[tuple[Address, Address]] = set()
     for sender in plan.interfaces:
         for aim, address in _aims(plan, sender):
             sources = [own for own in sender.parsed() if own.version == address.version]
             if not sources:
                 continue
-            for protocol, port, code in random.sample(_traffic(address), each):
+            for protocol, port, code in random.sample(_traffic(address), _KINDS):
                 source = random.choice(sources)
-                if protocol == _GRE and (sender.id >= (aim or "z") or (address, source) in asked):
-                    continue  # It has no ports: the other direction would be its reply.
-                if protocol == _GRE:
+                if protocol == _GRE:  # It has no ports: the other direction would be its reply.
+                    if sender.id >= (aim or "z") or {(address, source), (source, address)} & asked:
+                        continue  # Nor may two peers of one VPC begin a flow that looks the same.
                     asked.add((source, address))
                 packet = Packet(source, address, protocol, port, code)
                 yield Probe(number, sender, packet, aim)

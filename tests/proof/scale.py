@@ -17,6 +17,11 @@ def amount(ci: int, long: int) -> int:
     return max(1, int(long * _SOAK)) if _SOAK else ci
 
 
+def patience(busy: float) -> float:
+    """Times as long as something may take: ``busy`` in CI, where other tests run beside it; a soak is alone."""
+    return 1 if _SOAK else busy
+
+
 def first_seed() -> int:
     """CI begins with the same seed each time, a soak with one of its own."""
     given = os.environ.get("SEED")

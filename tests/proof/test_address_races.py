@@ -21,7 +21,7 @@ from callers import BUSY, NEVER, Caller
 
 from enid.settings import Quotas
 
-CALLS = scale.amount(5_000, 100_000)
+CALLS = scale.amount(10_000, 100_000)
 """On each store."""
 ROUND = 2_500
 """Calls before everybody stops."""

@@ -21,7 +21,7 @@ from random_plans import Draw, some_plan
 
 pytestmark = pytest.mark.root
 
-CHANGES = scale.amount(200, 20_000)
+CHANGES = scale.amount(2_000, 20_000)
 _WALK = 50
 """Changes of one network, before the next one."""
 _TIDINESS = 0.3

@@ -17,6 +17,7 @@ from typing import Any
 import acts
 import pytest
 import running_flows
+import scale
 from botocore.exceptions import ClientError
 from kernel_state import differences, state_of
 from kernel_truth import opened
@@ -34,7 +35,7 @@ pytestmark = [pytest.mark.root, pytest.mark.timeout(900)]
 
 BY_EVENT, BY_SWEEP = 5.0, 30.0
 """Seconds within which what is broken is whole again."""
-_BUSY = 3
+_BUSY = scale.patience(3)
 """Times as long on a machine that has other things to do."""
 
 

@@ -78,7 +78,7 @@ def assert_told_the_truth(enid: Enid, subnet: str, tally: flood.Tally, *codes: s
     assert interfaces(enid, subnet) == set(tally.made)
 
 
-def test_ten_times_what_can_be_carried_out(enid: Enid) -> None:
+def test_more_than_can_be_carried_out(enid: Enid) -> None:
     world, subnet = CrashWorld(enid), roomy(enid)
     request = flood.signed(enid, "CreateNetworkInterface", {"SubnetId": subnet})
     sustainable = flood.pour(enid, request, 16, 2)
@@ -112,7 +112,7 @@ def test_metrics_are_answered_in_a_flood(enid: Enid) -> None:
     assert_told_the_truth(enid, subnet, tally, "RequestLimitExceeded", "Unavailable")
 
 
-def test_a_slow_disk(tmp_path: Path) -> None:
+def test_ten_times_what_a_slow_disk_can_take(tmp_path: Path) -> None:
     """Every commit takes half a second."""
     with fuses.laid(tmp_path / "fuses") as lit, running_enid(quotas=_QUOTAS, calls_at_once=AT_ONCE) as enid:
         world, subnet = CrashWorld(enid), roomy(enid)
@@ -125,7 +125,7 @@ def test_a_slow_disk(tmp_path: Path) -> None:
             for fuse in lit.values():
                 fuse.slow(0)
         print(f"commits of 0.5 s: {dict(tally.outcomes)}, longest {tally.longest:.2f} s")
-        assert tally.outcomes["200"] > 0
+        assert tally.answers > 10 * tally.outcomes["200"] > 0, "less was asked than ten times what can be had"
         assert_told_the_truth(enid, subnet, tally, "RequestLimitExceeded", "Unavailable")
 
 

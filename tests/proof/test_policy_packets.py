@@ -23,7 +23,7 @@ pytestmark = pytest.mark.root
 
 Out = tuple[str, Seen] | None
 
-PROBES = scale.amount(10_000, 2_000_000)
+PROBES = scale.amount(100_000, 2_000_000)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -123,16 +124,28 @@ class StubLab:
         return None
 
 
-@pytest.mark.parametrize("kept", [True, False])
-def test_its_exit_code_is_its_verdict(kept: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(params=[True, False], ids=["kept", "broken"])
+def kept(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[bool]:
+    """A demo of one promise, and whether it holds."""
     before = signal.getsignal(signal.SIGTERM)
     monkeypatch.setattr(lab, "Lab", StubLab)
-    monkeypatch.setattr("enid.scenarios.dual_homed.run", lambda lab: lab.report.check("it works", kept))
-    monkeypatch.setattr(demo, "_draw", lambda lab, path: None)
-    try:
-        assert demo.run(Settings(), keep=False, picture=None) == (0 if kept else 1)
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    monkeypatch.setattr(
+        "enid.scenarios.dual_homed.run", lambda lab: lab.report.check("it works", request.param, "seen")
+    )
+    monkeypatch.setattr(demo, "_draw", lambda *_: None)
+    yield request.param
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_its_exit_code_is_its_verdict(kept: bool) -> None:
+    assert demo.run(Settings(), keep=False, picture=None) == (0 if kept else 1)
+
+
+def test_for_a_script_every_check_is_on_stdout_and_nothing_else(kept: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    demo.run(Settings(), keep=False, picture=None, json=True)
+    out, err = capsys.readouterr()
+    assert json.loads(out) == {"ok": kept, "checks": [{"promise": "it works", "kept": kept, "seen": "seen"}]}
+    assert "it works" in err
 
 
 # --- without root -----------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import threading
 import time
@@ -110,6 +111,33 @@ def test_receipts_count_what_arrives_for_an_address_and_nothing_else(here: Vanta
     seen = tap.stop()
     assert rounds // 2 < seen["count"] <= rounds
     assert sent - 1e9 < seen["last"] < time.monotonic_ns()
+
+
+@pytest.mark.root
+def test_a_receipt_is_dated_by_the_kernel_and_not_by_who_looks_late() -> None:
+    with Vantage("late", [], os.environ) as late, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        tap = late.begin("receipts", address="127.9.9.7")
+        for _ in range(40):  # by then the tap is open
+            sender.sendto(b"x", ("127.9.9.7", 9))
+            late.ask("run", argv=["true"], timeout=5)
+        os.kill(late._process.pid, signal.SIGSTOP)
+        sender.sendto(b"x", ("127.9.9.7", 9))
+        sent = time.monotonic_ns()
+        while time.monotonic_ns() < sent + 200_000_000:
+            pass
+        os.kill(late._process.pid, signal.SIGCONT)
+        assert abs(tap.stop()["last"] - sent) < 100_000_000
+
+
+def test_segments_that_had_to_be_sent_twice(here: Vantage) -> None:
+    """The queue of a server is full, so who comes next is not heard the first time."""
+    before = here.ask("repeated")["segments"]
+    with socket.create_server((HERE, 0), backlog=0) as server:
+        port = server.getsockname()[1]
+        with socket.create_connection((HERE, port)):
+            got = here.ask("tcp", host=HERE, port=port, timeout=1.5)
+    assert got["outcome"] == "timeout"
+    assert here.ask("repeated")["segments"] > before
 
 
 def test_a_task_that_fails_says_why(here: Vantage) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from ipaddress import ip_network
 from typing import Any
 
 from hypothesis import given
@@ -116,6 +117,20 @@ def test_addresses_and_interfaces_as_they_come_and_go(
     attachment = network.shown(second)["Attachment"]["AttachmentId"]
     call("DetachNetworkInterface", AttachmentId=attachment)
     assert inside.missing(f"{MACS}/{mac}/"), "as soon as the API shows it as detaching"
+
+
+def test_prefixes(inside: Inside, instance: dict[str, Any], machines: Machines) -> None:
+    id_ = instance["NetworkInterfaces"][0]["NetworkInterfaceId"]
+    assert not {"ipv4-prefix", "ipv6-prefix"} & set(inside.lines(of(instance)))
+    machines.call("AssignPrivateIpAddresses", NetworkInterfaceId=id_, Ipv4PrefixCount=2)
+    machines.call("AssignIpv6Addresses", NetworkInterfaceId=id_, Ipv6PrefixCount=1)
+    shown = machines.network.shown(id_)
+    assert set(inside.lines(f"{of(instance)}/ipv4-prefix")) == {each["Ipv4Prefix"] for each in shown["Ipv4Prefixes"]}
+    assert inside.get(f"{of(instance)}/ipv6-prefix") == shown["Ipv6Prefixes"][0]["Ipv6Prefix"]
+    for prefix in (shown["Ipv4Prefixes"][1]["Ipv4Prefix"], shown["Ipv6Prefixes"][0]["Ipv6Prefix"]):
+        answer = inside.ask("GET", "/latest/meta-data/instance-id", address=str(ip_network(prefix)[5]))
+        assert answer is not None, "it may ask from an address of its prefix, as its containers do"
+        assert answer.status == (200 if "." in prefix else 403), "IPv6 is off until it is turned on"
 
 
 def test_public_addresses(inside: Inside, instance: dict[str, Any], machines: Machines) -> None:

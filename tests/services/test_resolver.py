@@ -80,6 +80,22 @@ def test_every_private_address_of_an_attached_interface(ask: Asking, machines: M
         assert ask(reverse, "PTR") == (NOERROR, [f"{name}."])
 
 
+def test_every_address_of_a_prefix(ask: Asking, machines: Machines, call: Any) -> None:
+    machines.network.machine(Ipv4Prefixes=[{"Ipv4Prefix": "10.0.1.64/28"}])
+    for ip in ("10.0.1.64", "10.0.1.79"):
+        assert ask(f"ip-{dashed(ip)}.ec2.internal") == (NOERROR, [ip])
+    assert ask("70.1.0.10.in-addr.arpa", "PTR") == (NOERROR, ["ip-10-0-1-70.ec2.internal."])
+    assert ask("ip-10-0-1-80.ec2.internal") == (NXDOMAIN, [])
+    call("DetachNetworkInterface", AttachmentId=_second(machines, "10.0.1.96/28"))
+    assert ask("ip-10-0-1-96.ec2.internal") == (NXDOMAIN, [])
+
+
+def _second(machines: Machines, prefix: str) -> str:
+    """The attachment of a secondary interface with a prefix."""
+    eni = machines.network.interface(Ipv4Prefixes=[{"Ipv4Prefix": prefix}])
+    return machines.network.attach(eni, machines.network.instance(), 1)
+
+
 def test_what_nobody_has_does_not_exist(ask: Asking, machines: Machines) -> None:
     spare = machines.network.ips(machines.network.interface())[0]
     for name in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from dataclasses import replace
@@ -28,6 +29,7 @@ from worlds import (
 from enid.topology.canvas import HEAVY, Canvas, shorten
 from enid.topology.picture import Labels, Picture, picture
 from enid.topology.picture_dot import dot
+from enid.topology.picture_json import document
 from enid.topology.picture_text import draw
 from enid.topology.records import Peering, Route, TargetKind, Vpc, World
 
@@ -150,6 +152,29 @@ def test_graphviz_accepts_it_whatever_the_names() -> None:
     result = subprocess.run(["dot", "-Tsvg"], input=graph, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
     assert "&lt;c&gt; &amp;" in result.stdout
+
+
+class TestForScripts:
+    def test_what_is_drawn_is_told(self) -> None:
+        told = document(picture(DUAL_HOMED, "vpc-1", NAMES))
+        assert (told["id"], told["name"]) == ("vpc-1", "demo")
+        (public,) = [subnet for subnet in told["subnets"] if subnet["id"] == "subnet-public"]
+        assert (public["zone"], public["route_table"]["id"]) == ("us-east-1a", "rtb-public")
+        (way,) = public["routes"]
+        assert (way["destination"], way["kind"], way["says"]) == ("0.0.0.0/0", "internet", "internet")
+        (web,) = [machine for machine in told["instances"] if machine["name"] == "web-1"]
+        eth0, eth1 = web["interfaces"]
+        assert (eth0["device"], eth0["subnet"], eth1["subnet"]) == ("eth0", "subnet-public", "subnet-management")
+        assert eth0["addresses"][0] == {"private": "10.0.1.10", "public": str(WEB_PUBLIC.public[0][1])}
+        assert eth0["groups"] == [{"id": "sg-web", "name": "web"}]
+        sites = {site["name"]: site for site in told["sites"]}
+        assert (sites["corp"]["network"], len(sites["corp"]["vpn"])) == ("192.168.0.0/16", 1)
+        assert sites["client"]["vpn"] == []
+
+    @given(networks())
+    def test_any_network_can_be_written(self, any_world: World) -> None:
+        drawn = picture(any_world, "vpc-1")
+        assert len(json.loads(json.dumps(document(drawn)))["subnets"]) == len(drawn.columns)
 
 
 class TestTheCanvas:

@@ -42,6 +42,7 @@ from enid.topology.records import (
     Route,
     Rule,
     SecurityGroup,
+    Site,
     TargetKind,
     Vpc,
     VpnLink,
@@ -116,6 +117,21 @@ class TestEgressOnlyGateways:
         verdict = ask("i-near", "i-far", of=self.OF)
         assert verdict.reachable
         assert Part.EGRESS_ONLY_GATEWAY in [hop.part for hop in verdict.hops]
+
+    def test_a_ping_is_icmpv6(self) -> None:
+        only = Rule(58, 128, -1, ip_network("::/0"))
+        of = but(self.OF, SecurityGroup("sg-far", "vpc-2", (only,), ()))
+        assert why_not("i-near", "i-far", "icmp", of=of) is None
+
+    def test_a_place_on_the_internet_has_ipv6_or_not(self) -> None:
+        pier = Site("pier", ip_address("198.19.0.2"), public_ipv6=ip_address("2001:db8:66::1"))
+        of, without = but(self.OF, pier), but(self.OF, replace(pier, public_ipv6=None))
+        for far in ("site/pier", "2001:db8:66::1"):
+            assert why_not("i-near", far, of=of) is None
+            assert why_not(far, "i-far", of=of) is None
+            assert why_not(far, "i-near", of=of) is Reason.NO_INTERNET_GATEWAY
+        assert why_not("i-near", "site/pier", of=without) is Reason.FAMILY
+        assert why_not("site/pier", "i-far", of=without) is Reason.FAMILY
 
     def test_the_senders_network_acl_is_asked(self) -> None:
         closed = NetworkAcl("acl-1", "vpc-1", (4, 6), (self.INSIDE.id,), (), ())
@@ -303,6 +319,14 @@ class TestRouting:
     def test_a_tunnel_without_its_site_is_down(self) -> None:
         down = but(DUAL_HOMED, replace(VPC, vpn=(VpnLink("vpn-1", None, (ip_network("192.168.0.0/16"),)),)))
         assert why_not("eni-web1", "192.168.0.10", of=down) is Reason.TUNNEL_DOWN
+
+    def test_a_connection_may_have_a_site_and_no_tunnel(self) -> None:
+        opened = but(DUAL_HOMED, group("sg-management", all_traffic()))
+        for ends in (("eni-web1", "192.168.0.10"), ("192.168.0.10", "10.0.2.10")):
+            assert reach(opened, *ends, "tcp/22").reachable
+            verdict = reach(opened, *ends, "tcp/22", down={"vpn-1"})
+            assert (verdict.reason, verdict.hops[-1].id) == (Reason.TUNNEL_DOWN, "vpn-1")
+            assert reach(opened, *ends, "tcp/22", down={"vpn-2"}).reachable
 
     def test_a_tunnel_carries_only_what_is_behind_it(self) -> None:
         wide = but(DUAL_HOMED, table("rtb-management", to_vpn("172.16.0.0/12")))
@@ -567,3 +591,28 @@ def _renamed(record: Record) -> Record:
 @given(worlds(), ENDS, ENDS, TRAFFIC)
 def test_every_refusal_says_why(of: World, source: str, destination: str, what: Traffic) -> None:
     why_not(source, destination, what, of)
+
+
+class TestTracking:
+    """Which of the flows it allows an interface does not track, so that they end with their rule."""
+
+    OPEN = group("sg-app", all_traffic())
+
+    @staticmethod
+    def untracked(source: str, destination: str, what: str, of: World) -> list[str]:
+        """The directions."""
+        hops = ask(source, destination, what, of).hops
+        return [hop.direction for hop in hops if hop.says.endswith(", and does not track it")]
+
+    def test_what_is_let_in_from_everywhere_with_all_its_answers(self) -> None:
+        assert self.untracked("internet", "i-web", "tcp/80", DUAL_HOMED) == ["ingress"]
+        narrow = but(DUAL_HOMED, group("sg-web", tcp(80, "0.0.0.0/0"), egress=(all_traffic("10.0.0.0/8"),)))
+        assert self.untracked("internet", "i-web", "tcp/80", narrow) == []
+        assert self.untracked("i-web", "internet", "tcp/80", DUAL_HOMED) == []
+        pings = but(DUAL_HOMED, group("sg-web", all_traffic()))
+        assert self.untracked("internet", "i-web", "icmp", pings) == []
+
+    def test_what_goes_out_but_not_through_a_nat_gateway(self) -> None:
+        by_gateway = but(TestNatGateways.OF, self.OPEN)
+        assert self.untracked("i-app", "internet", "tcp/443", by_gateway) == []
+        assert self.untracked("i-app", "i-web", "tcp/80", by_gateway) == ["egress", "ingress"]

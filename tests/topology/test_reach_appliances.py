@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 
 import pytest
 from worlds import (
@@ -27,7 +27,7 @@ from worlds import (
 )
 
 from enid.topology.reach import Part, Reason, Verdict, reach
-from enid.topology.records import World
+from enid.topology.records import Port, World
 
 INSPECTION = subnet("subnet-inspection", "10.0.9.0/24")
 BOX = port("eni-box", "i-box", INSPECTION, "rtb-box", "10.0.9.9", groups=("sg-box",), check=False)
@@ -110,3 +110,28 @@ def test_a_gateway_without_a_route_to_the_address_goes_straight_there() -> None:
     elsewhere = but(INSPECTED, table("rtb-edge", to_port("10.0.3.0/24", "eni-box", "10.0.9.9")))
     assert "i-box" not in passed(ask("site/client", "198.18.0.5", of=elsewhere))
     assert ip_network("10.0.3.0/24") == PRIVATE.blocks[0]
+
+
+def test_over_ipv6_nothing_comes_in_whose_reply_only_an_appliance_would_send_out() -> None:
+    outside, inside, middle = "2001:db8:ffff::7", "2001:db8:1:1::4", "2001:db8:1:9::9"
+
+    def dual(each: Port, address: str) -> Port:
+        home = replace(each.subnet, blocks=(*each.subnet.blocks, ip_network(f"{address}/64", strict=False)))
+        return replace(each, subnet=home, addresses=(*each.addresses, ip_address(address)))
+
+    web, box = dual(WEB_PUBLIC, inside), dual(BOX, middle)
+    vpc = replace(VPC, blocks=(*VPC.blocks, ip_network("2001:db8:1::/56")), subnets=(web.subnet, box.subnet))
+    straight = world(
+        vpc,
+        web,
+        box,
+        table("rtb-public", to_port("::/0", "eni-box", middle)),
+        table("rtb-box", to_internet("::/0")),
+        group("sg-web", tcp(80, "::/0"), egress=(all_traffic("::/0"),)),
+        group("sg-box", all_traffic("::/0"), egress=(all_traffic("::/0"),)),
+    )
+    verdict = ask(outside, inside, of=straight)
+    assert (verdict.reason, verdict.hops[-1].id) == (Reason.NO_WAY_BACK, "rtb-public")
+    assert verdict.sentence.startswith("the request is dropped")
+    edge = table("rtb-edge", to_port("2001:db8:1:1::/64", "eni-box", middle))
+    assert ask(outside, inside, of=but(straight, replace(vpc, internet_table="rtb-edge"), edge)).reachable

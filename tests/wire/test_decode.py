@@ -44,6 +44,15 @@ def test_an_empty_list_as_some_sdks_write_it_is_no_list() -> None:
     assert decode("DescribeVpcs", {"VpcId.1": "a", "VpcId": ""}) == {"VpcIds": ["a"]}
 
 
+def test_values_that_the_documentation_names_and_the_model_does_not() -> None:
+    flat = {"SubnetId": "subnet-1", "InterfaceType": "interface"}
+    assert decode("CreateNetworkInterface", flat)["InterfaceType"] == "interface"
+    asked = decode("DescribeAccountAttributes", {"AttributeName.1": "max-elastic-ips"})
+    assert asked == {"AttributeNames": ["max-elastic-ips"]}
+    path = {"Source": "i-1", "Protocol": "TCP", "ClientToken": "x"}
+    assert decode("CreateNetworkInsightsPath", path) == path
+
+
 def test_an_empty_text_is_a_value() -> None:
     flat = {"NetworkInterfaceId": "eni-1", "Description.Value": ""}
     assert decode("ModifyNetworkInterfaceAttribute", flat)["Description"] == {"Value": ""}

@@ -66,8 +66,11 @@ def _options(
         Path | None, typer.Option(help="Sockets and namespaces of the running enid. Also [cyan]ENID_RUN_DIR[/].")
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=version.only, is_eager=True, help="Print the version and exit.")
+    ] = False,
 ) -> None:
-    """These three may stand anywhere before a `--`."""
+    """The first three may stand anywhere before a `--`."""
     context.obj = Options(state_dir, run_dir, debug)
 
 

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from enid.settings import Settings
 
 
+_IN_THE_WAY = ("AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE")
+"""What a user of AWS may have set: a token that belongs to another key, a profile that wins over keys."""
+
+
 class Shell(StrEnum):
     SH = "sh"
     FISH = "fish"
@@ -40,10 +44,12 @@ def env(
         "AWS_ACCESS_KEY_ID": key,
         "AWS_SECRET_ACCESS_KEY": secret,
         "AWS_DEFAULT_REGION": settings.region,
+        "AWS_REGION": settings.region,  # which some SDKs prefer, and the one for JavaScript needs
     }
     if json:
         show.as_json(variables)
         return
+    typer.echo(f"set -e {' '.join(_IN_THE_WAY)};" if shell is Shell.FISH else f"unset {' '.join(_IN_THE_WAY)}")
     for name, value in variables.items():
         quoted = shlex.quote(value)
         typer.echo(f"set -gx {name} {quoted};" if shell is Shell.FISH else f"export {name}={quoted}")

@@ -7,7 +7,6 @@ import json
 import os
 import resource
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -49,6 +48,7 @@ def examine(settings: Settings, rootless: bool, up: bool) -> Iterator[Finding]:
         for path in (Path("/etc/subuid"), Path("/etc/subgid")):
             yield _subordinate(path)
     yield from _kernel(settings)
+    yield _strongswan(settings)
     yield _port(settings, up)
     yield _directory(settings.state_dir, "state directory", "state-dir")
     yield _directory(settings.run_dir, "run directory", "run-dir")
@@ -131,17 +131,13 @@ def _in_container() -> bool:
 
 
 def _port(settings: Settings, up: bool) -> Finding:
+    from enid.supervisor.control import port_problem, port_remedy
+
     where = f"{settings.listen}:{settings.port}"
     if up:
         return Finding("port", True, f"{where} is enid's")
-    family = socket.AF_INET6 if ":" in settings.listen else socket.AF_INET
-    with socket.socket(family) as one:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            one.bind((settings.listen, settings.port))
-        except OSError as error:
-            fix = f"enid up --port {settings.port + 1}, or see who has it: ss -ltnp 'sport = :{settings.port}'"
-            return Finding("port", False, f"{where}: {error.strerror}", fix)
+    if problem := port_problem(settings):
+        return Finding("port", False, f"{where}: {problem}", port_remedy(settings))
     return Finding("port", True, f"{where} is free")
 
 
@@ -173,6 +169,15 @@ def _connections() -> Finding:
     if most is None:
         return Finding("tracked connections", True, "the limit shows once a connection is tracked", fix, False)
     return Finding("tracked connections", most >= _CONNECTIONS, f"at most {most}", fix, False)
+
+
+def _strongswan(settings: Settings) -> Finding:
+    from enid.vpn.strongswan import missing
+
+    lack, _, fix = missing().partition(": ")
+    wanted = settings.vpn == "ipsec"
+    detail = "VPN connections can be IPsec (ENID_VPN=ipsec)" if not wanted else "VPN connections are IPsec"
+    return Finding("strongSwan", not lack, lack or detail, f"{fix.strip('`')} (for ENID_VPN=ipsec)", wanted)
 
 
 def _graphviz() -> Finding:

@@ -1,4 +1,4 @@
-"""``enid net``: the picture of a VPC, on the terminal or as an SVG file."""
+"""``enid net``: the picture of a VPC, on the terminal, as an SVG file, or for a script."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from enid.cli import naming, show
 from enid.cli.session import Problem, settings_of, store
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from sqlalchemy import Connection
 
     from enid.settings import Settings
@@ -30,6 +31,7 @@ def net(
     vpc: Annotated[str | None, typer.Argument(help="vpc-… or a Name tag; the one in use by default.")] = None,
     svg: Annotated[Path | None, typer.Option(help="Write the picture to this SVG file (needs Graphviz).")] = None,
     dot: Annotated[bool, typer.Option("--dot", help="Print the picture in Graphviz's own language.")] = False,
+    json: show.AsJson = False,
 ) -> None:
     """Draw a VPC: what is in it and what is connected to what."""
     drawn = load(settings_of(context), vpc)
@@ -40,8 +42,12 @@ def net(
         from enid.topology.picture_dot import dot as graph
 
         typer.echo(graph(drawn), nl=False)
+    elif json:
+        from enid.topology.picture_json import document
+
+        show.as_json(document(drawn))
     else:
-        print_picture(drawn)
+        print_picture(drawn, show.console())
 
 
 def load(settings: Settings, word: str | None = None) -> Picture:
@@ -57,13 +63,12 @@ def load(settings: Settings, word: str | None = None) -> Picture:
         return picture(world(db, settings.host_id), vpc, naming.labels(db), _tables(db, vpc))
 
 
-def print_picture(drawn: Picture) -> None:
-    """On stdout; in colour and as wide as the terminal where it is one."""
+def print_picture(drawn: Picture, out: Console) -> None:
+    """In colour and as wide as the terminal where it is one."""
     from rich.text import Text
 
     from enid.topology.picture_text import draw
 
-    out = show.console()
     for line in draw(drawn, out.width if out.is_terminal else _PIPE_WIDTH):
         words = Text()
         for text, role in line:

@@ -27,11 +27,16 @@ def ps(
     json: show.AsJson = False,
 ) -> None:
     """List instances: state, health, interfaces, addresses."""
-    with store(settings_of(context)) as database, database.read() as db:
+    settings = settings_of(context)
+    with store(settings) as database, database.read() as db:
         found = instances(db, everything)
     if json:
         show.as_json(found)
         return
+    from enid.supervisor.control import running
+
+    if running(settings) is None:
+        typer.echo("enid is not up: so it will be after `enid up`", err=True)
     show.table([row for machine in found for row in _rows(machine)], _COLUMNS, _EMPTY)
 
 
@@ -67,6 +72,7 @@ def _interfaces(db: Connection, names: Any) -> defaultdict[str, list[dict[str, A
     from sqlalchemy import select
 
     from enid.store import tables as t
+    from enid.topology.records import number_of
 
     addresses: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     private, public = t.private_addresses.c, t.public_addresses.c
@@ -90,7 +96,7 @@ def _interfaces(db: Connection, names: Any) -> defaultdict[str, list[dict[str, A
             {
                 "id": row.network_interface_id,
                 "name": names.get(row.network_interface_id, ""),
-                "device": f"eth{row.device_index}",
+                "device": f"eth{number_of(row.network_card_index, row.device_index)}",
                 "status": row.status,
                 "mac": row.mac_address,
                 "subnet": row.subnet_id,

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from enid.cli import show
 from enid.cli.session import fresh_settings
 
 
@@ -20,9 +21,10 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running at the end.")] = False,
     picture: Annotated[Path | None, typer.Option(help="Write the picture as SVG to this file.")] = None,
     rootless: Annotated[bool, typer.Option("--rootless", help="Without root (default for a user).")] = False,
+    json: show.AsJson = False,
 ) -> None:
     """Build a dual-homed network from nothing and prove it with real packets."""
     from enid.cli.demo import run
 
     without_root = True if rootless or os.geteuid() != 0 else None
-    raise typer.Exit(run(fresh_settings(context, rootless=without_root), keep=keep, picture=picture))
+    raise typer.Exit(run(fresh_settings(context, rootless=without_root), keep=keep, picture=picture, json=json))

@@ -41,11 +41,15 @@ def up(
         raise UpError(f"enid is up already (run directory {settings.run_dir}); `enid down` takes it down")
     _remember(settings)
     err = show.console(stderr=True)
-    if not detach:
-        err.print(_welcome(settings), style="dim")
-        raise typer.Exit(start(settings, detach=False))
-    with err.status("starting enid …"):
-        code = start(settings, detach=True)
+    try:
+        if not detach:
+            err.print(_welcome(settings), style="dim")
+            raise typer.Exit(start(settings, detach=False))
+        with err.status("starting enid …"):
+            code = start(settings, detach=True)
+    except UpError:
+        (settings.run_dir / RUNNING_SETTINGS).unlink(missing_ok=True)
+        raise
     err.print(f"[good]enid is up[/] on http://{settings.listen}:{settings.port}")
     err.print(_welcome(settings), style="dim")
     raise typer.Exit(code)

@@ -1,4 +1,4 @@
-"""``enid version``."""
+"""``enid version`` and, as other programs have it, ``enid --version``."""
 
 from __future__ import annotations
 
@@ -20,3 +20,10 @@ def version(json: show.AsJson = False) -> None:
         show.as_json({"enid": number})
     else:
         typer.echo(f"enid {number}")
+
+
+def only(wanted: bool) -> None:
+    """Print it and do nothing else, if that is ``wanted``."""
+    if wanted:
+        version()
+        raise typer.Exit

@@ -13,6 +13,8 @@ from enid.cli import naming, show
 from enid.cli.session import Problem, settings_of, store
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from enid.topology.reach import Hop, Verdict
 
 _PLACES = "i-…, eni-…, nat-…, a Name tag, site/NAME, internet, or an IP address."
@@ -39,7 +41,7 @@ def why(
         with store(settings) as database, database.read() as db:
             names = naming.labels(db).names
             ends = naming.place(db, source), naming.place(db, destination)
-            verdict = reach(world(db, settings.host_id), *ends, traffic)
+            verdict = reach(world(db, settings.host_id), *ends, traffic, _down(db) if settings.vpn == "ipsec" else ())
     except (Problem, UnknownPlace) as unclear:
         raise Problem(str(unclear), 2) from None  # 1 would say: blocked
     if json:
@@ -47,6 +49,13 @@ def why(
     else:
         _print(verdict, names)
     raise typer.Exit(0 if verdict.reachable else 1)
+
+
+def _down(db: Connection) -> list[str]:
+    """VPN connections without a tunnel that is up."""
+    from enid.store.status import tunnels
+
+    return [id_ for id_, up in tunnels(db).items() if not any(up)]
 
 
 def _document(verdict: Verdict) -> dict[str, object]:

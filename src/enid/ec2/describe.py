@@ -17,6 +17,10 @@ Page = tuple[list[Row[Any]], str | None]
 """The rows, and the token of the next page."""
 
 
+_LONGEST_OFFSET = 9
+"""Digits. Python refuses to read numbers of thousands."""
+
+
 def describe(
     ctx: Context,
     params: Params,
@@ -110,12 +114,12 @@ def decode(token: str) -> str:
         text = urlsafe_b64decode(token.encode()).decode()
     except ValueError:
         text = ""
-    if not text.startswith("enid:"):
+    if not text.startswith("enid:") or "\0" in text:  # which PostgreSQL takes no text with
         raise AwsError("InvalidPaginationToken", f"The token '{token}' is not valid")
     return text[5:]
 
 
 def _number(text: str) -> int:
-    if not text.isdecimal():
+    if not text.isdecimal() or len(text) > _LONGEST_OFFSET:
         raise AwsError("InvalidPaginationToken", "The token is not valid for this operation")
     return int(text)

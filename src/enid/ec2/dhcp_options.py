@@ -16,20 +16,22 @@ from enid import dns_names
 from enid.ec2 import dependants, filters, tags
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.describe import describe
-from enid.ec2.errors import AwsError, invalid_parameter_value, missing_parameter, unsupported
+from enid.ec2.errors import AwsError, invalid_parameter_value, missing_parameter
 from enid.ec2.registry import operation
 from enid.ec2.resources import fetch
 from enid.store.dhcp_options import AMAZON_PROVIDED
 from enid.store.ids import new_id
 from enid.store.tables import dhcp_option_values, dhcp_options, vpcs
+from enid.topology.dhcp_options import LEASE_TIME, LONGEST_LEASE, SHORTEST_LEASE
 
 NONE = "default"
 """In place of an id: the VPC has no option set at all."""
 MOST_SERVERS = 4
 _SERVERS = ("domain-name-servers", "ntp-servers", "netbios-name-servers")
 _NODE_TYPES = ("1", "2", "4", "8")
+_LEASES = range(SHORTEST_LEASE, LONGEST_LEASE + 1)
 _DOMAIN = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
-_LEASE = "ipv6-address-preferred-lease-time"
+_SECONDS = re.compile(r"[0-9]{1,10}")
 
 Option = tuple[str, list[str]]
 """A key and its values."""
@@ -88,8 +90,9 @@ def _option(given: Mapping[str, Any]) -> Option:
     elif key == "netbios-node-type":
         if len(values) != 1 or values[0] not in _NODE_TYPES:
             raise _invalid(key, values)
-    elif key == _LEASE:
-        raise unsupported(f"There is no DHCP for IPv6, so the option {_LEASE} would do nothing.")
+    elif key == LEASE_TIME:
+        if len(values) != 1 or not _SECONDS.fullmatch(values[0]) or int(values[0]) not in _LEASES:
+            raise _invalid(key, values)
     else:
         raise invalid_parameter_value(f"Value ({key}) for parameter name is invalid. Unknown DHCP option")
     return key, values

@@ -90,9 +90,15 @@ _MEMBERS = {
     "state": "State",
     "virtualization-type": "VirtualizationType",
 }
+_SEVERITIES = ("informational", "low", "medium", "high", "critical")
 _ABSENT = (
     *(f"block-device-mapping.{name}" for name in ("delete-on-termination", "device-name", "snapshot-id")),
     *(f"block-device-mapping.{name}" for name in ("volume-size", "volume-type", "encrypted")),
+    *(f"image-watermark.source-image-{name}" for name in ("creation-time", "id", "region")),
+    *(f"image-watermark.watermark-{name}" for name in ("creation-time", "key")),
+    *(f"instance-type-specification.{name}-instance-type" for name in ("supported", "unsupported")),
+    *(f"scan-result.{name}-fix-available-since" for name in _SEVERITIES),
+    *("scan-result.finding-scan-date", "scan-result.highest-finding-severity-label"),
     *("boot-mode", "kernel-id", "platform", "product-code", "product-code.type", "public-ssm-parameter-name"),
     *("ramdisk-id", "source-image-id", "source-image-region", "source-instance-id", "sriov-net-support"),
     *("state-reason-code", "state-reason-message", "tag-key", "tag-value"),

@@ -19,7 +19,7 @@ from enid.ec2.instance_state import CODES
 from enid.store import tables as t
 
 _INSTANCE, _ENI, _ATTACHMENT = t.instances.c, t.network_interfaces.c, t.attachments.c
-_ADDRESS, _PUBLIC = t.private_addresses.c, t.public_addresses.c
+_ADDRESS, _PUBLIC, _PREFIX = t.private_addresses.c, t.public_addresses.c, t.delegated_prefixes.c
 
 
 def _nothing(_values: Sequence[str]) -> ColumnElement[bool]:
@@ -27,8 +27,8 @@ def _nothing(_values: Sequence[str]) -> ColumnElement[bool]:
 
 
 def _code(values: Sequence[str]) -> ColumnElement[bool]:
-    """The low byte of a state code; AWS says to ignore the high one."""
-    wanted = {int(value) & 0xFF for value in values if value.isdecimal()}
+    """The low byte of a state code of 16 bits; AWS says to ignore the high one."""
+    wanted = {int(value) & 0xFF for value in values if value.isdecimal() and len(value) <= len("65535")}
     return _INSTANCE.state.in_([name for name, code in CODES.items() if code in wanted])
 
 
@@ -64,6 +64,7 @@ _GROUPS = (
 _OF_ADDRESS = (_ADDRESS.network_interface_id == _ENI.id,)
 _IPV6 = (*_OF_ADDRESS, _ADDRESS.family == 6)
 _IPV4 = (*_OF_ADDRESS, _ADDRESS.family == 4)
+_OF_PREFIX = (_PREFIX.network_interface_id == _ENI.id,)
 _ASSOCIATED = (_PUBLIC.network_interface_id == _ENI.id,)
 _MAIN = (*_ASSOCIATED, _PUBLIC.private_ip == _ENI.private_ip_address)
 _HAS_NAME = (t.vpcs.c.id == _ENI.vpc_id, and_(t.vpcs.c.enable_dns_hostnames, t.vpcs.c.enable_dns_support))
@@ -160,12 +161,14 @@ _INTERFACE: Catalogue = {
     "description": _interface(text(_ENI.description)),
     "group-id": _interface(text(t.security_groups.c.id), *_GROUPS),
     "group-name": _interface(text(t.security_groups.c.name), *_GROUPS),
+    "ipv4-prefixes.ipv4-prefix": _interface(text(_PREFIX.cidr), *_OF_PREFIX, _PREFIX.family == 4),
     "ipv6-address": _interface(text(_ADDRESS.ip), *_IPV6),
     "ipv6-addresses.ipv6-address": _interface(text(_ADDRESS.ip), *_IPV6),
     "ipv6-addresses.is-primary-ipv6": _interface(
         boolean(and_(_ENI.enable_primary_ipv6, _ADDRESS.position == 0)), *_IPV6
     ),
     "ipv6-native": _interface(constant("false")),
+    "ipv6-prefixes.ipv6-prefix": _interface(text(_PREFIX.cidr), *_OF_PREFIX, _PREFIX.family == 6),
     "mac-address": _interface(text(_ENI.mac_address)),
     "network-interface-id": _interface(text(_ENI.id)),
     "operator.managed": _interface(constant("false")),
@@ -199,8 +202,6 @@ _ABSENT = (
     "network-interface.addresses.association.customer-owned-ip",
     "network-interface.association.carrier-ip",
     "network-interface.association.customer-owned-ip",
-    "network-interface.ipv4-prefixes.ipv4-prefix",
-    "network-interface.ipv6-prefixes.ipv6-prefix",
     "network-interface.operator.principal",
     "network-interface.outpost-arn",
     "operator.principal",

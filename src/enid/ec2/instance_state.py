@@ -17,6 +17,7 @@ from enid.ec2.context import Context, Params, Result
 from enid.ec2.errors import AwsError, invalid_parameter_combination, not_permitted, unsupported
 from enid.ec2.registry import operation
 from enid.ec2.resources import fetch_all
+from enid.ec2.unsupported import refuse
 from enid.store.tables import instances
 
 CODES: Mapping[str, int] = {
@@ -227,6 +228,7 @@ def unmonitor_instances(ctx: Context, params: Params) -> Result:
 
 
 def _monitoring(ctx: Context, params: Params, *, on: bool) -> Result:
+    refuse(params, "MetricCategoryIds")
     ids = [row.id for row in _named(ctx, params)]
     ctx.db.execute(update(instances).where(instances.c.id.in_(ids)).values(monitoring=on))
     state = "enabled" if on else "disabled"

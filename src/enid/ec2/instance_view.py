@@ -86,6 +86,8 @@ _CONSTANT: Mapping[str, Any] = {
     "PlatformDetails": SANDBOX["PlatformDetails"],
     "UsageOperation": SANDBOX["UsageOperation"],
     "CurrentInstanceBootMode": "legacy-bios",
+    "NetworkPerformanceOptions": {"BandwidthWeighting": "default"},
+    "Operator": {"Managed": False},
 }
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, Select, and_, case, delete, insert, select, update
 
 from enid.ec2 import dependants, filters, gateway_route_tables, quotas, routes, tags
 from enid.ec2.context import Context, Params, Result
 from enid.ec2.describe import describe
-from enid.ec2.errors import AwsError, dependency_violation, invalid_parameter_value
+from enid.ec2.errors import AwsError, invalid_parameter_value
 from enid.ec2.registry import operation
 from enid.ec2.resources import fetch
 from enid.store.ids import new_id
@@ -69,17 +69,28 @@ def detach_internet_gateway(ctx: Context, params: Params) -> Result:
     vpc = fetch(ctx, "vpc", params["VpcId"])
     if row.vpc_id != vpc.id:
         raise AwsError("Gateway.NotAttached", f"resource {row.id} is not attached to network {vpc.id}")
-    mapped = select(public_addresses.c.ip).join(
-        network_interfaces, network_interfaces.c.id == public_addresses.c.network_interface_id
+    dependants.refuse_if_any(
+        ctx,
+        f"Network {vpc.id} has some mapped public address(es). "
+        "Please unmap those public address(es) before detaching the gateway.",
+        _mapped(vpc.id),
     )
-    if ctx.db.execute(mapped.where(network_interfaces.c.vpc_id == vpc.id).limit(1)).first():
-        raise dependency_violation(
-            f"Network {vpc.id} has some mapped public address(es). "
-            "Please unmap those public address(es) before detaching the gateway."
-        )
     gateway_route_tables.end(ctx, row.id)
     _attach(ctx, row.id, None, vpc.id)
     return {}
+
+
+def _mapped(vpc_id: str) -> Select[Any]:
+    """What holds each public address of the VPC: the association of an Elastic IP or, where a user cannot end it, the
+    interface."""
+    public, interface = public_addresses.c, network_interfaces.c
+    ends = and_(public.allocation_id.is_not(None), ~interface.requester_managed)
+    return (
+        select(case((ends, public.association_id), else_=interface.id))
+        .join(network_interfaces, interface.id == public.network_interface_id)
+        .where(interface.vpc_id == vpc_id)
+        .order_by(public.ip)
+    )
 
 
 def _attach(ctx: Context, id_: str, vpc_id: str | None, concerned: str) -> None:

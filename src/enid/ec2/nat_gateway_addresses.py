@@ -24,6 +24,7 @@ from enid.ec2.errors import (
 from enid.ec2.nat_gateways import PRIVATE, PUBLIC, check_number, elastic_ips
 from enid.ec2.registry import operation
 from enid.ec2.resources import fetch
+from enid.ec2.unsupported import refuse
 from enid.store.tables import private_addresses
 
 
@@ -98,6 +99,7 @@ def unassign_private_nat_gateway_address(ctx: Context, params: Params) -> Result
 @operation("AssociateNatGatewayAddress")
 def associate_nat_gateway_address(ctx: Context, params: Params) -> Result:
     """More Elastic IPs for a public gateway, each for a private address of its own."""
+    refuse(params, "AvailabilityZone", "AvailabilityZoneId")  # of regional gateways
     gateway = _gateway(ctx, params, PUBLIC)
     given = params.get("PrivateIpAddresses", ())
     elastic = elastic_ips(ctx, params["AllocationIds"])

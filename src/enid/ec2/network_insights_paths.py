@@ -55,7 +55,7 @@ def create_network_insights_path(ctx: Context, params: Params) -> Result:
             destination=destination,
             source_ip=params.get("SourceIp") or None,
             destination_ip=params.get("DestinationIp") or None,
-            protocol=params["Protocol"],
+            protocol=params["Protocol"].lower(),
             destination_port=params.get("DestinationPort"),
             filter_at_source=at_source or None,
             filter_at_destination=at_destination or None,

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, bindparam, exists, or_, select, true
+from sqlalchemy import ColumnElement, Row, Select, bindparam, exists, or_, select, true
 
 from enid.ec2.context import Context
 from enid.ec2.errors import AwsError, check_id, not_found, not_permitted
@@ -22,6 +22,21 @@ _ATTACHMENT = (
     .where(attachments.c.id == bindparam("id"))
     .where(or_(network_interfaces.c.account_id == bindparam("account"), instances.c.account_id == bindparam("account")))
 )
+
+
+def _interface(condition: ColumnElement[bool]) -> Select[Any]:
+    return select(network_interfaces).where(network_interfaces.c.id == bindparam("id"), condition)
+
+
+_GRANT = network_interface_permissions.c
+_GRANTED = exists().where(
+    _GRANT.network_interface_id == network_interfaces.c.id,
+    _GRANT.permission == bindparam("permission"),
+    _GRANT.aws_account_id == bindparam("account"),
+    _GRANT.state == "granted",
+)
+_PERMITTED = _interface(or_(network_interfaces.c.account_id == bindparam("account"), _GRANTED))
+_ANYBODYS = _interface(true())
 
 
 def writable(ctx: Context, network_interface_id: str) -> Row[Any]:
@@ -49,15 +64,7 @@ def permitted(ctx: Context, network_interface_id: str, permission: str) -> Row[A
     :param permission: ``INSTANCE-ATTACH`` or ``EIP-ASSOCIATE``.
     :raises AwsError: malformed, unknown (as is any other account's), or managed by its requester.
     """
-    grant = network_interface_permissions.c
-    granted = exists().where(
-        grant.network_interface_id == network_interfaces.c.id,
-        grant.permission == permission,
-        grant.aws_account_id == ctx.account_id,
-        grant.state == "granted",
-    )
-    mine = network_interfaces.c.account_id == ctx.account_id
-    return _found(ctx, network_interface_id, or_(mine, granted))
+    return _found(ctx, _PERMITTED, {"id": network_interface_id, "account": ctx.account_id, "permission": permission})
 
 
 def held(ctx: Context, network_interface_id: str) -> Row[Any]:
@@ -65,15 +72,14 @@ def held(ctx: Context, network_interface_id: str) -> Row[Any]:
 
     :raises AwsError: unknown, or managed by its requester.
     """
-    return _found(ctx, network_interface_id, true())
+    return _found(ctx, _ANYBODYS, {"id": network_interface_id})
 
 
-def _found(ctx: Context, network_interface_id: str, condition: ColumnElement[bool]) -> Row[Any]:
-    check_id("eni", network_interface_id)
-    query = select(network_interfaces).where(network_interfaces.c.id == network_interface_id, condition)
-    row = ctx.db.execute(query).one_or_none()
+def _found(ctx: Context, query: Select[Any], values: dict[str, str]) -> Row[Any]:
+    check_id("eni", values["id"])
+    row = ctx.db.execute(query, values).one_or_none()
     if row is None:
-        raise not_found("eni", network_interface_id)
+        raise not_found("eni", values["id"])
     return _unmanaged(ctx, row)
 
 

@@ -25,6 +25,7 @@ from enid.ec2.resources import fetch
 from enid.store import allocation
 from enid.store.ids import new_id
 from enid.store.tables import attachments, network_interfaces
+from enid.topology.records import DEVICE_INDEXES
 
 _ATTACHABLE = ("pending", "running", "stopped")
 
@@ -110,7 +111,7 @@ def _check_free(
         raise in_use(interface.id, mine.id)
     if instance.state not in _ATTACHABLE:
         raise AwsError("IncorrectState", f"Instance '{instance.id}' is not 'running' or 'stopped'.")
-    if device_index < 0:
+    if not 0 <= device_index < DEVICE_INDEXES:
         raise invalid_parameter_value(f"Invalid value '{device_index}' for deviceIndex.")
     if any((row.network_card_index, row.device_index) == (card, device_index) for row in rows):
         raise invalid_parameter_value(
@@ -146,8 +147,9 @@ def _check_addresses(ctx: Context, interface: Row[Any], instance: Row[Any], laun
     if launching:
         raise AwsError(
             "InvalidInterface.IpAddressLimitExceeded",
-            f"The number of private IP addresses of {interface.id} exceeds the limit for the type of instance you are "
-            "trying to launch",
+            "The number of private IP addresses for a specified network interface exceeds the limit for the type of "
+            f"instance you are trying to launch: {instance.instance_type} allows {bounds.ipv4_per_interface} IPv4 and "
+            f"{bounds.ipv6_per_interface} IPv6 addresses.",
         )
     raise AwsError("PrivateIpAddressLimitExceeded", "Number of private addresses will exceed limit.")
 

@@ -73,7 +73,7 @@ def protocol_of(text: str | None) -> str:
         return ANY
     if name in _NAMES:
         return name
-    if name.isascii() and name.isdecimal() and int(name) <= 255:
+    if name.isascii() and name.isdecimal() and len(name) <= 3 and int(name) <= 255:
         return _NUMBERS.get(str(int(name)), str(int(name)))
     raise invalid_parameter_value(f"Invalid value '{text}' for IP protocol. Unknown protocol.")
 

@@ -115,7 +115,7 @@ def describe_stale_security_groups(ctx: Context, params: Params) -> Result:
     vpc = fetch(ctx, "vpc", params["VpcId"])
     stale = _stale(ctx, vpc.id)
     query = select(security_groups).where(_GROUP.id.in_({rule.group_id for rule in stale})).order_by(_GROUP.id)
-    rows, token = slice_page(params, ctx.db.execute(query).all() if stale else [])
+    rows, token = slice_page(params, ctx.db.execute(query).all() if stale else [], (5, 255))
     pairs = across(ctx, stale)
     shown = [
         {

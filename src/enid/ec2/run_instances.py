@@ -122,6 +122,7 @@ def _count(params: Params) -> int:
 
 def _refuse(params: Params) -> None:
     refuse(params, *_REFUSED)
+    refuse(params.get("Monitoring", {}), "MetricCategoryIds")
     placement: Mapping[str, Any] = params.get("Placement", {})
     refuse(placement, *_REFUSED_PLACEMENT)
     if placement.get("Tenancy", "default") != "default":

@@ -33,6 +33,18 @@ def create_default(ctx: Context, vpc_id: str, *, with_ipv6: bool) -> None:
     security_group_rules.add(ctx, id_, [own, *_everything_out(with_ipv6=with_ipv6)])
 
 
+def ipv6_came(ctx: Context, vpc_id: str) -> None:
+    """A VPC got its first IPv6 block: its default group lets that out too, unless somebody changed what it lets out.
+    (AWS: "This rule is added by default if you create a VPC with an IPv6 CIDR block or if you associate an IPv6 CIDR
+    block with your existing VPC", and not "if you've modified the outbound rules".)"""
+    rules = tables.security_group_rules.c
+    default = ctx.db.execute(select(_GROUP.id).where(_GROUP.vpc_id == vpc_id, _GROUP.name == DEFAULT)).scalar_one()
+    outward = select(rules.identity).where(rules.group_id == default, rules.is_egress)
+    before, after = (_everything_out(with_ipv6=with_ipv6) for with_ipv6 in (False, True))
+    if ctx.db.execute(outward).scalars().all() == [rule.identity for rule in before]:
+        security_group_rules.add(ctx, default, after[len(before) :])
+
+
 def _create(ctx: Context, vpc_id: str, name: str, description: str) -> str:
     id_ = new_id("sg")
     ctx.db.execute(

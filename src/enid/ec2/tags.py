@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import and_, delete, func, or_, select, tuple_
@@ -100,8 +101,8 @@ def check(given: Iterable[Mapping[str, Any]]) -> TagList:
             raise missing_parameter("Tag.Key")
         if len(key) > 127:
             raise invalid_parameter_value("Tag key exceeds the maximum length of 127 characters")
-        if len(value) > 255:
-            raise invalid_parameter_value("Tag value exceeds the maximum length of 255 characters")
+        if len(value) > 256:
+            raise invalid_parameter_value("Tag value exceeds the maximum length of 256 characters")
         if key.lower().startswith("aws:"):
             raise invalid_parameter_value(f"Tag keys starting with 'aws:' are reserved for internal use: {key}")
         if key in seen:
@@ -181,9 +182,23 @@ def _after(token: str) -> tuple[str, str]:
     return resource_id, key
 
 
+_WILD = re.compile(r"[*?\\]")
+
+
+def _plain(given: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """``tag:<key>`` as what it is short for here: elsewhere it selects resources, here tags."""
+    for item in given:
+        name = item.get("Name", "")
+        if name.startswith("tag:"):
+            yield {"Name": "key", "Values": [_WILD.sub(r"\\\g<0>", name[4:])]}
+            name = "value"
+        yield {**item, "Name": name}
+
+
 @operation("DescribeTags")
 def describe_tags(ctx: Context, params: Params) -> Result:
-    condition = filters.where(params.get("Filters", ()), _FILTERS, tags.c.resource_id, ctx.account_id)
+    given = list(_plain(params.get("Filters", ())))
+    condition = filters.where(given, _FILTERS, tags.c.resource_id, ctx.account_id)
     query = select(tags).where(tags.c.account_id == ctx.account_id, condition).order_by(*_ORDER)
     limit = limit_of(params)
     if token := params.get("NextToken"):

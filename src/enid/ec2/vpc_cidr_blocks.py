@@ -13,9 +13,9 @@ from typing import Any
 
 from sqlalchemy import Row, delete, insert, select
 
-from enid.ec2 import cidr, dependants, network_acls, vpc_peers
+from enid.ec2 import cidr, dependants, network_acls, security_groups, vpc_peers
 from enid.ec2.context import Context, Params, Result
-from enid.ec2.errors import AwsError, check_id, missing_parameter, not_permitted, unsupported
+from enid.ec2.errors import AwsError, check_id, invalid_parameter_value, missing_parameter, not_permitted, unsupported
 from enid.ec2.registry import operation
 from enid.ec2.resources import fetch
 from enid.store.ids import new_id
@@ -28,11 +28,17 @@ _RESTRICTED = [IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "19
 _POOLS = ("Ipv4IpamPoolId", "Ipv4NetmaskLength", "Ipv6IpamPoolId", "Ipv6NetmaskLength", "Ipv6Pool", "Ipv6CidrBlock")
 
 
-def refuse_pools(params: Params) -> None:
-    """:raises AwsError: ``UnsupportedOperation`` for blocks out of IPAM or brought by the client."""
+def refuse_pools(ctx: Context, params: Params) -> None:
+    """:raises AwsError: ``UnsupportedOperation`` for blocks out of IPAM or brought by the client;
+    ``InvalidParameterValue`` for one announced elsewhere."""
     for name in _POOLS:
         if name in params:
             raise unsupported(f"{name}: there are no IPAM pools and no blocks of your own; use CidrBlock.")
+    group = params.get("Ipv6CidrBlockNetworkBorderGroup", ctx.region)
+    if group != ctx.region:
+        raise invalid_parameter_value(
+            f"Value ({group}) for parameter ipv6CidrBlockNetworkBorderGroup is invalid. Expected: {ctx.region}."
+        )
 
 
 def sized(text: str) -> IPv4Network:
@@ -107,7 +113,7 @@ def shown(ctx: Context, block: Row[Any], state: str = "") -> Result:
 @operation("AssociateVpcCidrBlock")
 def associate_vpc_cidr_block(ctx: Context, params: Params) -> Result:
     """Add one IPv4 block, or one Amazon-provided IPv6 block."""
-    refuse_pools(params)
+    refuse_pools(ctx, params)
     vpc = fetch(ctx, "vpc", params["VpcId"])
     existing = networks(ctx, vpc.id)
     wants_ipv6 = params.get("AmazonProvidedIpv6CidrBlock", False)
@@ -121,6 +127,7 @@ def associate_vpc_cidr_block(ctx: Context, params: Params) -> Result:
     ctx.db.execute(insert(vpc_cidr_blocks).values(added))
     if wants_ipv6 and all(other.version == 4 for other in existing):
         network_acls.families_changed(ctx, vpc.id, with_ipv6=True)
+        security_groups.ipv6_came(ctx, vpc.id)
     ctx.note("vpc", vpc.id)
     return _answer(ctx, added["id"], "associating")
 

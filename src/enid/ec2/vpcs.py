@@ -44,7 +44,7 @@ _ATTRIBUTES = {
 @operation("CreateVpc")
 def create_vpc(ctx: Context, params: Params) -> Result:
     """A VPC with its primary block, main route table, default network ACL and default security group."""
-    vpc_cidr_blocks.refuse_pools(params)
+    vpc_cidr_blocks.refuse_pools(ctx, params)
     if params.get("InstanceTenancy", "default") != "default" or params.get("VpcEncryptionControl"):
         raise unsupported("Only VPCs with default tenancy and without encryption control are there.")
     if "CidrBlock" not in params:

@@ -1,6 +1,7 @@
 """VPN connections between a virtual private gateway and a customer gateway, with static routes.
 
-A connection is up when a site with the customer gateway's address exists: that is the far end of the data plane.
+Where it is a plain link, a connection is up when a site with the customer gateway's address exists: that is the far end
+of the data plane. Where it is IPsec, whoever keeps the tunnels has written down which of them are up.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def create_vpn_connection(ctx: Context, params: Params) -> Result:
     if existing is not None:
         if options.get("TunnelOptions"):
             raise AwsError("InvalidOption.Conflict", f"{gateway.id} and {customer.id} already have {existing.id}.")
-        return {"VpnConnection": _shown(ctx, [existing])[0]}
+        return {"VpnConnection": shown(ctx, [existing])[0]}
     quotas.check(
         ctx,
         vpn_connections,
@@ -63,13 +64,13 @@ def create_vpn_connection(ctx: Context, params: Params) -> Result:
             customer_gateway_id=customer.id,
             vpn_gateway_id=gateway.id,
             static_routes_only=True,
-            tunnels=_tunnels(options, others, here),
+            tunnels=_tunnels(ctx, options, others, here),
             created_at=ctx.now,
         )
     )
     tags.on_creation(ctx, params, "vpn-connection", [id_])
     note_changed(ctx, gateway.id, gateway.vpc_id)
-    return {"VpnConnection": _shown(ctx, [fetch(ctx, "vpn", id_)])[0]}
+    return {"VpnConnection": shown(ctx, [fetch(ctx, "vpn", id_)])[0]}
 
 
 def _options(params: Params) -> Params:
@@ -90,8 +91,13 @@ def _options(params: Params) -> Params:
     return options
 
 
-def _tunnels(options: Params, others: Sequence[Row[Any]], here: Sequence[Row[Any]]) -> list[vpn_tunnels.Tunnel]:
+def _tunnels(
+    ctx: Context, options: Params, others: Sequence[Row[Any]], here: Sequence[Row[Any]]
+) -> list[vpn_tunnels.Tunnel]:
+    """No tunnel's outside address is anybody else's on the internet."""
     outside = {tunnel["OutsideIpAddress"] for row in others for tunnel in row.tunnels}
+    outside.update(ctx.db.execute(select(sites.c.public_ip)).scalars())
+    outside.update(filter(None, ctx.db.execute(select(customer_gateways.c.ip_address)).scalars()))
     inside = {tunnel["TunnelInsideCidr"] for row in here for tunnel in row.tunnels}
     return vpn_tunnels.build(options.get("TunnelOptions", ()), outside, inside)
 
@@ -99,13 +105,14 @@ def _tunnels(options: Params, others: Sequence[Row[Any]], here: Sequence[Row[Any
 @operation("DeleteVpnConnection")
 def delete_vpn_connection(ctx: Context, params: Params) -> Result:
     row = fetch(ctx, "vpn", params["VpnConnectionId"])
-    _note(ctx, row)
+    note(ctx, row)
     ctx.db.execute(delete(vpn_connection_routes).where(_ROUTES.vpn_connection_id == row.id))
     bury(ctx, "vpn", row.id)
     return {}
 
 
-def _note(ctx: Context, row: Row[Any]) -> None:
+def note(ctx: Context, row: Row[Any]) -> None:
+    """Something about the connection has changed."""
     vpc_id = ctx.db.execute(select(vpn_gateways.c.vpc_id).where(vpn_gateways.c.id == row.vpn_gateway_id)).scalar()
     note_changed(ctx, row.vpn_gateway_id, vpc_id)
 
@@ -117,7 +124,7 @@ def create_vpn_connection_route(ctx: Context, params: Params) -> Result:
     key = {"vpn_connection_id": row.id, "destination_cidr_block": _destination(params)}
     if ctx.db.execute(select(vpn_connection_routes).filter_by(**key)).first() is None:
         ctx.db.execute(insert(vpn_connection_routes).values(key))
-        _note(ctx, row)
+        note(ctx, row)
     return {}
 
 
@@ -127,7 +134,7 @@ def delete_vpn_connection_route(ctx: Context, params: Params) -> Result:
     key = {"vpn_connection_id": row.id, "destination_cidr_block": _destination(params)}
     if not ctx.db.execute(delete(vpn_connection_routes).filter_by(**key)).rowcount:
         raise AwsError("InvalidRoute.NotFound", f"{row.id} has no route to {key['destination_cidr_block']}.")
-    _note(ctx, row)
+    note(ctx, row)
     return {}
 
 
@@ -143,8 +150,8 @@ def _customer_asn() -> filters.Condition:
 def _catalogue(ctx: Context) -> filters.Catalogue:
     def configuration(values: Sequence[str]) -> Any:
         rows = ctx.db.execute(select(vpn_connections).where(vpn_connections.c.account_id == ctx.account_id)).all()
-        shown = {result["VpnConnectionId"]: result["CustomerGatewayConfiguration"] for result in _shown(ctx, rows)}
-        return vpn_connections.c.id.in_([id_ for id_, text in shown.items() if text in values])
+        texts = {result["VpnConnectionId"]: result["CustomerGatewayConfiguration"] for result in shown(ctx, rows)}
+        return vpn_connections.c.id.in_([id_ for id_, text in texts.items() if text in values])
 
     return {
         "bgp-asn": _customer_asn(),
@@ -165,10 +172,11 @@ def _catalogue(ctx: Context) -> filters.Catalogue:
 @operation("DescribeVpnConnections")
 def describe_vpn_connections(ctx: Context, params: Params) -> Result:
     rows, _ = describe(ctx, params, "vpn", _catalogue(ctx), "VpnConnectionIds")
-    return {"VpnConnections": _shown(ctx, rows)}
+    return {"VpnConnections": shown(ctx, rows)}
 
 
-def _shown(ctx: Context, rows: Sequence[Row[Any]]) -> list[Result]:
+def shown(ctx: Context, rows: Sequence[Row[Any]]) -> list[Result]:
+    """Connections as AWS shows them."""
     ids = [row.id for row in rows]
     tags_of = tags.shown(ctx, ids)
     routes_of: dict[str, list[str]] = {id_: [] for id_ in ids}
@@ -178,7 +186,8 @@ def _shown(ctx: Context, rows: Sequence[Row[Any]]) -> list[Result]:
         for route in ctx.db.execute(query.order_by(_ROUTES.destination_cidr_block)):
             routes_of[route.vpn_connection_id].append(route.destination_cidr_block)
         ends = {end.id: end for end in ctx.db.execute(_ends(ids))}
-    return [_one(row, ends[row.id], routes_of[row.id]) | {"Tags": tags_of[row.id]} for row in rows]
+    real = ctx.settings.vpn == "ipsec"
+    return [_one(row, ends[row.id], routes_of[row.id], real) | {"Tags": tags_of[row.id]} for row in rows]
 
 
 def _ends(ids: Sequence[str]) -> Any:
@@ -198,7 +207,8 @@ def _ends(ids: Sequence[str]) -> Any:
     )
 
 
-def _one(row: Row[Any], ends: Any, routes: Sequence[str]) -> Result:
+def _one(row: Row[Any], ends: Any, routes: Sequence[str], real: bool) -> Result:
+    """:param real: its tunnels are more than a link."""
     return {
         "VpnConnectionId": row.id,
         "State": row.state,
@@ -210,14 +220,13 @@ def _one(row: Row[Any], ends: Any, routes: Sequence[str]) -> Result:
         "CustomerGatewayConfiguration": vpn_tunnels.configuration({**row._mapping, **ends._mapping}),
         "Options": {"StaticRoutesOnly": row.static_routes_only, **_DEFAULTS, "TunnelOptions": row.tunnels},
         "Routes": [{"DestinationCidrBlock": route, "Source": "Static", "State": "available"} for route in routes],
-        "VgwTelemetry": [
-            {
-                "OutsideIpAddress": tunnel["OutsideIpAddress"],
-                "Status": "UP" if ends.site else "DOWN",
-                "StatusMessage": "" if ends.site else f"nobody is at {ends.ip_address}",
-                "AcceptedRouteCount": len(routes) if ends.site else 0,
-                "LastStatusChange": row.created_at,
-            }
-            for tunnel in row.tunnels
-        ],
+        "VgwTelemetry": _telemetry(row, ends, len(routes), real),
     }
+
+
+def _telemetry(row: Row[Any], ends: Any, routes: int, real: bool) -> list[Result]:
+    trouble = "IPSEC IS DOWN" if real else f"nobody is at {ends.ip_address}"
+    never = [{"up": False, "since": row.created_at}] * len(row.tunnels)
+    plain = [{"up": bool(ends.site), "since": row.created_at}] * len(row.tunnels)
+    states = (row.telemetry or never) if real else plain
+    return vpn_tunnels.telemetry(row.tunnels, states if row.state == "available" else never, trouble, routes)

@@ -1,7 +1,7 @@
 """The two tunnels of a VPN connection: their addresses and keys, and the configuration for the far side. Pure.
 
-enid's data plane carries a connection over one link between two namespaces; addresses and keys are what a client
-reads back, shaped as AWS shapes them.
+Where a connection is IPsec, these are what its tunnels are made with, and what a device is configured with that is to
+be at the far side. Where it is a plain link, they are what a client reads back, and nothing more.
 """
 
 from __future__ import annotations
@@ -24,6 +24,25 @@ _OUTSIDE = (IPv4Network("198.51.100.0/24"), IPv4Network("203.0.113.0/24"))
 _INSIDE = IPv4Network("169.254.0.0/16")
 _RESERVED = {IPv4Network(f"169.254.{number}.0/30") for number in range(6)} | {IPv4Network("169.254.169.252/30")}
 _LETTERS = string.ascii_letters + string.digits
+_IKE = {
+    "authentication_protocol": "sha1",
+    "encryption_protocol": "aes-128-cbc",
+    "lifetime": "28800",
+    "perfect_forward_secrecy": "group2",
+    "mode": "main",
+}
+_IPSEC = {
+    "protocol": "esp",
+    "authentication_protocol": "hmac-sha1-96",
+    "encryption_protocol": "aes-128-cbc",
+    "lifetime": "3600",
+    "perfect_forward_secrecy": "group2",
+    "mode": "tunnel",
+    "clear_df_bit": "true",
+    "fragmentation_before_encryption": "true",
+    "tcp_mss_adjustment": "1360",
+}
+"""The least that any device can do, as AWS gives it; better is taken, too (:mod:`enid.vpn.strongswan`)."""
 _BUILT = {"TunnelInsideCidr", "PreSharedKey"}
 
 
@@ -40,8 +59,7 @@ def build(options: Sequence[Mapping[str, Any]], used_outside: Collection[str], u
     asked = [_checked(option) for option in [*options, {}, {}][:2]]
     taken_by_request = [option["TunnelInsideCidr"] for option in asked if "TunnelInsideCidr" in option]
     for block in taken_by_request:
-        if block in taken:
-            raise AwsError("InvalidCidr.InUse", f"The inside tunnel CIDR {block} is already in use.")
+        _refuse_taken(block, taken)
         taken.add(block)
     for option, pool in zip(asked, _OUTSIDE, strict=True):
         inside = option.get("TunnelInsideCidr") or next(block for block in _inside_blocks() if block not in taken)
@@ -54,6 +72,22 @@ def build(options: Sequence[Mapping[str, Any]], used_outside: Collection[str], u
             }
         )
     return tunnels
+
+
+def changed(tunnel: Tunnel, option: Mapping[str, Any], used: Collection[str]) -> Tunnel:
+    """The tunnel with what ``option`` asks for; see :func:`build`.
+
+    :param used: inside blocks of all tunnels of the gateway, this one's too.
+    """
+    asked = _checked(option)
+    if "TunnelInsideCidr" in asked:
+        _refuse_taken(asked["TunnelInsideCidr"], set(used) - {tunnel["TunnelInsideCidr"]})
+    return tunnel | asked
+
+
+def _refuse_taken(block: str, taken: Collection[str]) -> None:
+    if block in taken:
+        raise AwsError("InvalidCidr.InUse", f"The inside tunnel CIDR {block} is already in use.")
 
 
 def _outside(pool: IPv4Network, used: Collection[str]) -> str:
@@ -88,6 +122,26 @@ def _checked(option: Mapping[str, Any]) -> dict[str, str]:
     return result
 
 
+def telemetry(
+    tunnels: Sequence[Tunnel], states: Sequence[Mapping[str, Any]], trouble: str, routes: int
+) -> list[dict[str, Any]]:
+    """``VgwTelemetry``.
+
+    :param states: ``up`` and ``since`` of each.
+    :param trouble: what is said of one that is not up.
+    """
+    return [
+        {
+            "OutsideIpAddress": tunnel["OutsideIpAddress"],
+            "Status": "UP" if state["up"] else "DOWN",
+            "StatusMessage": "" if state["up"] else trouble,
+            "AcceptedRouteCount": routes if state["up"] else 0,
+            "LastStatusChange": state["since"],
+        }
+        for tunnel, state in zip(tunnels, states, strict=True)
+    ]
+
+
 def configuration(connection: Mapping[str, Any]) -> str:
     """The XML for the customer gateway's administrator, in the shape AWS's has.
 
@@ -104,9 +158,26 @@ def configuration(connection: Mapping[str, Any]) -> str:
         ours, theirs = list(IPv4Network(tunnel["TunnelInsideCidr"]).hosts())
         _side(element, "customer_gateway", connection["ip_address"], str(theirs), connection["bgp_asn"])
         _side(element, "vpn_gateway", tunnel["OutsideIpAddress"], str(ours), connection["amazon_side_asn"])
-        _add(SubElement(element, "ike"), "pre_shared_key", tunnel["PreSharedKey"])
+        _ike(element, tunnel["PreSharedKey"])
+        _ipsec(element)
     indent(root)
     return tostring(root, encoding="unicode", xml_declaration=True)
+
+
+def _ike(tunnel: Element, key: str) -> None:
+    ike = SubElement(tunnel, "ike")
+    for name, text in _IKE.items():
+        _add(ike, name, text)
+    _add(ike, "pre_shared_key", key)
+
+
+def _ipsec(tunnel: Element) -> None:
+    ipsec = SubElement(tunnel, "ipsec")
+    for name, text in _IPSEC.items():
+        _add(ipsec, name, text)
+    detection = SubElement(ipsec, "dead_peer_detection")
+    _add(detection, "interval", "10")
+    _add(detection, "retries", "3")
 
 
 def _side(tunnel: Element, name: str, outside: str, inside: str, asn: int) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, or_, select, union
 
 from enid import flow_log_format
 from enid.fabric.linux.names import port_link
@@ -72,6 +72,13 @@ def interfaces(db: Connection) -> dict[str, Interface]:
         )
         for row in rows
     }
+
+
+def vpcs(db: Connection) -> set[str]:
+    """Those in which anything has a flow log, whether it is plugged in or not."""
+    logged = select(t.flow_logs.c.resource_id)
+    owners = (select(table.c.vpc_id).where(table.c.id.in_(logged)) for table in (t.network_interfaces, t.subnets))
+    return set(db.scalars(union(select(t.vpcs.c.id).where(t.vpcs.c.id.in_(logged)), *owners)))
 
 
 def flow_log(row: Any) -> FlowLog:

@@ -40,7 +40,11 @@ class Tap:
             os.close(namespace)
         self._path = path
         self._names: dict[int, str] = {}
+        self._former: dict[int, str] = {}
+        """As they were before the last refresh."""
         self._table = 0
+        self._heard = False
+        """Since the last refresh, the table of that number."""
         self._last: Packet | None = None
 
     def fileno(self) -> int:
@@ -59,8 +63,10 @@ class Tap:
 
     def refresh(self) -> None:
         """Take nothing for granted for long: an index may be another link's by now, and tables may count anew."""
-        self._names.clear()
-        self._table = 0
+        self._names, self._former = {}, self._names
+        if not self._heard:
+            self._table, self._last = 0, None
+        self._heard = False
 
     def copies(self) -> Iterator[Copy]:
         """One batch of them.
@@ -77,10 +83,10 @@ class Tap:
         """A packet may be copied by a table and by the one that succeeds it: what the older says after the newer has
         begun, and the first that both saw, is no packet more."""
         table, last, self._last = int(packet.prefix[1:] or b"0"), self._last, packet
-        if table <= self._table:
-            return table == self._table
-        self._table = table
-        return last is None or packet[1:] != last[1:]
+        if table < self._table:
+            return False
+        succeeds, self._table, self._heard = table > self._table, table, True
+        return not succeeds or last is None or packet[1:] != last[1:]
 
     def _name(self, index: int) -> str:
         if index not in self._names:
@@ -88,5 +94,5 @@ class Tap:
                 (body,) = self._route.request(links.get_link(index=index))
                 self._names[index] = links.parse_link(body).name
             except OSError:
-                return ""  # gone already
+                return self._former.get(index, "")  # gone already
         return self._names[index]

@@ -19,8 +19,9 @@ import structlog
 
 from enid.fabric.linux.names import vpc_pin
 from enid.flowlogs import delivery, header, record
-from enid.flowlogs.subjects import FlowLog, Interface, interfaces
+from enid.flowlogs.subjects import FlowLog, Interface, interfaces, vpcs
 from enid.flowlogs.tap import Copy, Tap
+from enid.flowlogs.watched import Watched
 from enid.flowlogs.window import Window, is_interface, sightings
 from enid.netlink.packet_log import Lost
 from enid.settings import Settings
@@ -50,11 +51,11 @@ class Watcher:
         self._database = Database(settings.url)
         self._selector = selectors.DefaultSelector()
         self._taps: dict[str, Tap] = {}
-        self._interfaces: dict[str, Interface] = {}
-        """By link. One that is gone stays until the window closes."""
-        self._present: dict[str, Interface] = {}
+        self._watched = Watched()
         self._strangers: set[str] = set()
         """Links that are not watched."""
+        self._vpcs: set[str] = set()
+        """Of all that has a flow log: an interface between two instances is there again at any moment."""
         self._seq = -1
         self._mark = settings.run_dir / "flow-logs.mark"
         """When the last window closed, for whoever goes on after a crash."""
@@ -97,14 +98,13 @@ class Watcher:
     def _look(self) -> None:
         """Watch what the store says."""
         self._reload()
-        wanted = {interface.vpc_id for interface in self._present.values()}
         for vpc_id, tap in list(self._taps.items()):
             tap.refresh()
-            if vpc_id not in wanted or not tap.is_there():
+            if vpc_id not in self._vpcs or not tap.is_there():
                 self._read(vpc_id)
                 self._selector.unregister(tap)
                 self._taps.pop(vpc_id).close()
-        for vpc_id in wanted - self._taps.keys():
+        for vpc_id in self._vpcs - self._taps.keys():
             with suppress(OSError):  # the agent has yet to make it
                 self._taps[vpc_id] = Tap(self._settings.run_dir / "netns" / vpc_pin(vpc_id))
                 self._selector.register(self._taps[vpc_id], selectors.EVENT_READ, vpc_id)
@@ -115,8 +115,8 @@ class Watcher:
             seq = journal.last(db)
             if seq != self._seq:
                 self._seq = seq
-                self._present = interfaces(db)
-                self._interfaces |= self._present
+                self._watched.become(interfaces(db), time.monotonic())
+                self._vpcs = vpcs(db)
                 self._strangers.clear()
 
     # What passes
@@ -138,7 +138,7 @@ class Watcher:
         try:
             return list(self._taps[vpc_id].copies())
         except Lost:
-            missed = [link for link, interface in self._present.items() if interface.vpc_id == vpc_id]
+            missed = [link for link, interface in self._watched.present.items() if interface.vpc_id == vpc_id]
             self._window.skipped.update(missed)
             log.warning("packets were not counted", vpc=vpc_id)
             return []
@@ -156,11 +156,13 @@ class Watcher:
 
     def _known(self, link: str) -> Interface | None:
         """The watched interface at this link. One that was attached just now is in the store, though not yet here."""
-        if link not in self._interfaces and link not in self._strangers:
+        found = self._watched.at(link, time.monotonic())
+        if found is None and link not in self._strangers:
             self._reload()
-            if link not in self._interfaces:
+            found = self._watched.at(link, time.monotonic())
+            if found is None:
                 self._strangers.add(link)
-        return self._interfaces.get(link)
+        return found
 
     # What is written
 
@@ -168,25 +170,25 @@ class Watcher:
         """:param whole: not cut short by the end of enid; then "nothing passed" says something."""
         window, self._window = self._window, Window(_now())
         records: Records = defaultdict(lambda: defaultdict(list))
-        busy = {self._interfaces[link].id for link in window.skipped}
+        skipped = [self._watched.seen(link) for link in window.skipped]
+        busy = {interface.id for interface in skipped}
         for seen, count in window.flows():
-            interface = self._interfaces[seen.link]
+            interface = self._watched.seen(seen.link)
             busy.add(interface.id)
             for each in interface.logs:
                 if record.wants(each, seen):
                     line = record.flow(each, interface, seen, count, self._settings.region)
                     records[each][self._path(each, interface, window.start)].append(line)
-        quiet = [link for link, interface in self._present.items() if whole and interface.id not in busy]
-        for links, what in ((quiet, record.NODATA), (window.skipped, record.SKIPDATA)):
-            self._say(links, window.start, self._window.start, what, records)
+        quiet = [each for each in self._watched.present.values() if whole and each.id not in busy]
+        for silent, what in ((quiet, record.NODATA), (skipped, record.SKIPDATA)):
+            self._say(silent, window.start, self._window.start, what, records)
         self._deliver(records)
-        self._interfaces = dict(self._present)
+        self._watched.next_window(time.monotonic())
         self._set_mark()
 
-    def _say(self, links: Iterable[str], start: int, end: int, what: str, records: Records) -> None:
+    def _say(self, about: Iterable[Interface], start: int, end: int, what: str, records: Records) -> None:
         """Records that are about no flow."""
-        for link in sorted(links):
-            interface = self._interfaces[link]
+        for interface in sorted(about, key=lambda each: each.link):
             for each in interface.logs:
                 line = record.nothing(each, interface, self._settings.region, start, end, what)
                 records[each][self._path(each, interface, start)].append(line)
@@ -204,7 +206,7 @@ class Watcher:
         except (OSError, ValueError):
             return
         records: Records = defaultdict(lambda: defaultdict(list))
-        self._say(self._present, since, self._window.start, record.SKIPDATA, records)
+        self._say(self._watched.present.values(), since, self._window.start, record.SKIPDATA, records)
         self._deliver(records)
 
     def _path(self, each: FlowLog, interface: Interface, moment: int) -> Path:

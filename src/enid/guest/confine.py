@@ -10,7 +10,7 @@ import os
 import resource
 import signal
 
-from enid.guest.syscalls import CLONE_NEWUSER, close_on_exec_from, drop_bounding, setns
+from enid.guest.syscalls import CLONE_NEWUSER, bound_capabilities, close_on_exec_from, setns
 
 KEPT_CAPABILITIES = frozenset(
     {
@@ -54,9 +54,7 @@ def become_root_inside(user_namespace_fd: int) -> None:
     os.setgroups([])
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)
-    for capability in range(64):
-        if capability not in KEPT_CAPABILITIES and not drop_bounding(capability):
-            break
+    bound_capabilities(KEPT_CAPABILITIES)
 
 
 def prepare_exec(first_closed_fd: int) -> None:

@@ -79,7 +79,8 @@ logged() {
 
 read -r go || exit 1
 exec </dev/null
-say "$(hostname 2>/dev/null || cat /etc/hostname) boots"
+read -r name </proc/sys/kernel/hostname
+say "$name boots"
 start_sshd
 [ ! -d /var/lib/cloud/scripts/per-boot ] || logged run_per_boot
 run_user_data

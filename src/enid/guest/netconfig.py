@@ -2,7 +2,7 @@
 
 As Amazon Linux's ec2-net-utils: interface N has table 10000 + N, and whatever is sent from one of its addresses is
 looked up there, so that a reply leaves by the interface its request came in by. In the main table the interfaces'
-routes have metric 512 + N: the lowest device index wins. A lone interface needs no rule, and without one each of the
+routes have metric 512 + N: the lowest one wins. A lone interface needs no rule, and without one each of the
 guest's connections is cheaper. Pure; :mod:`enid.guest.network` makes it so.
 """
 
@@ -10,21 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Interface, IPv6Address, IPv6Interface, ip_network
+from ipaddress import IPv4Interface, IPv6Address, IPv6Interface
 
 from enid.netlink.addresses import NODAD, NOPREFIXROUTE, LinkAddress
 from enid.netlink.routes import MAIN, Route
 from enid.netlink.rules import Rule
+from enid.topology.blocks import ANYWHERE, exactly
 from enid.topology.records import Address, Network, Port
 
 PROTOCOL = 69
 """Routing protocol number of enid's routes in guests: what others add there is theirs."""
 
 FIRST_TABLE = 10000
-_TABLES = 1000
+_TABLES = 10_000
 _FIRST_METRIC = 512
 _IPV6_GATEWAY = IPv6Address("fe80::1")
-_DEFAULT = {4: ip_network("0.0.0.0/0"), 6: ip_network("::/0")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def wanted(ports: Sequence[Port], devices: Mapping[str, int]) -> NetworkConfigur
     addresses: list[LinkAddress] = []
     routes: list[Route] = []
     rules: list[Rule] = []
-    for port in sorted(ports, key=lambda port: port.device_index):
+    for port in sorted(ports, key=lambda port: port.number):
         device = devices[port.id]
         addresses += _addresses(port, device)
         routes += _routes(port, device)
@@ -65,10 +65,10 @@ def is_own_rule(rule: Rule) -> bool:
 def address_of(device: int, address: Address, block: Network | None) -> LinkAddress:
     """An address as enid sets it: the primary IPv4 with its subnet's prefix, all others alone."""
     if address.version == 6:
-        return LinkAddress(device, IPv6Interface(f"{address}/128"), NODAD | NOPREFIXROUTE)
+        return LinkAddress(device, IPv6Interface((int(address), 128)), NODAD | NOPREFIXROUTE)
     length = 32 if block is None else block.prefixlen
     # The prefix's route is enid's own: it needs a metric, for two interfaces may share a subnet.
-    return LinkAddress(device, IPv4Interface(f"{address}/{length}"), NOPREFIXROUTE)
+    return LinkAddress(device, IPv4Interface((int(address), length)), NOPREFIXROUTE)
 
 
 def _block(port: Port, address: Address) -> Network | None:
@@ -86,7 +86,7 @@ def _primary(port: Port) -> Address | None:
 
 def _routes(port: Port, device: int) -> list[Route]:
     """To the subnet and to everywhere, in the interface's own table and in the main one."""
-    table, metric = FIRST_TABLE + port.device_index, _FIRST_METRIC + port.device_index
+    table, metric = FIRST_TABLE + port.number, _FIRST_METRIC + port.number
     routes: list[Route] = []
     primary = _primary(port)
     block = None if primary is None else _block(port, primary)
@@ -95,9 +95,9 @@ def _routes(port: Port, device: int) -> list[Route]:
         for place, cost in ((MAIN, metric), (table, 0)):
             routes.append(Route(block, place, device=device, source=primary, metric=cost, protocol=PROTOCOL))
         gateway = block.network_address + 1
-        routes += _defaults(Route(_DEFAULT[4], device=device, gateway=gateway, protocol=PROTOCOL), table, metric)
+        routes += _defaults(Route(ANYWHERE[4], device=device, gateway=gateway, protocol=PROTOCOL), table, metric)
     if any(address.version == 6 for address in port.addresses):
-        routes += _defaults(Route(_DEFAULT[6], device=device, gateway=_IPV6_GATEWAY, protocol=PROTOCOL), table, metric)
+        routes += _defaults(Route(ANYWHERE[6], device=device, gateway=_IPV6_GATEWAY, protocol=PROTOCOL), table, metric)
     return routes
 
 
@@ -108,5 +108,5 @@ def _defaults(route: Route, table: int, metric: int) -> list[Route]:
 
 
 def _rule(port: Port, address: Address) -> Rule:
-    table = FIRST_TABLE + port.device_index
-    return Rule(address.version, table, table, ip_network(address))
+    table = FIRST_TABLE + port.number
+    return Rule(address.version, table, table, exactly(address))

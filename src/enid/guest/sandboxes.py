@@ -68,6 +68,8 @@ class Sandboxes:
         """By pidfd: live sandboxes and those that were killed but have not ended yet."""
         self._live: dict[str, Watch] = {}
         self._dying: dict[str, Watch] = {}
+        self._deadlines: dict[str, float] = {}
+        """Of the live ones that were asked to stop: monotonic time at which we lose patience."""
         self._beginning: dict[str, _Beginning] = {}
         self._next: dict[str, InstanceSpec] = {}
         """To start as soon as the sandbox of the same id has ended."""
@@ -118,22 +120,36 @@ class Sandboxes:
 
     def release(self, instance_id: str) -> None:
         """Let init go on; no-op when it does already or is gone."""
+        waiting = self._ear(instance_id)
+        if waiting is not None:
+            os.write(waiting, b"\n")
+            os.close(waiting)
+
+    def _ear(self, instance_id: str) -> int | None:
+        """Of an init that waits to be released: where it listens, a descriptor."""
         try:
-            fd = os.open(self._host.release(instance_id), os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            return os.open(self._host.release(instance_id), os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             if error.errno not in (errno.ENOENT, errno.ENXIO):
                 raise
-            return
-        os.write(fd, b"\n")
-        os.close(fd)
+            return None
 
     def stop(self, instance_id: str, grace: float) -> None:
-        """Ask init to end everything in order, and kill it after ``grace`` seconds. Its end is a ``died`` event."""
+        """Ask init to end everything in order, and kill it after ``grace`` seconds. Its end is a ``died`` event.
+
+        One that was not released has nothing to end, and may not know yet what to do when it is asked.
+        """
         watch = self._live.get(instance_id)
-        if watch:
-            watch.signal(signal.SIGTERM)
-            watch.deadline = time.monotonic() + grace
-            self._arm()
+        if not watch:
+            return
+        waiting = self._ear(instance_id)
+        if waiting is not None:
+            os.close(waiting)
+            watch.signal(signal.SIGKILL)
+            return
+        watch.signal(signal.SIGTERM)
+        self._deadlines[instance_id] = time.monotonic() + grace
+        self._arm()
 
     def kill(self, instance_id: str) -> None:
         """End every process of the sandbox now and forget its run-time record; its disk stays. No-op when gone."""
@@ -296,6 +312,7 @@ class Sandboxes:
         watch.unwanted = True
         watch.signal(signal.SIGKILL)
         watch.leave_network()
+        self._deadlines.pop(watch.record.id, None)
         self._dying[watch.record.id] = watch
         self._forget(watch.record.id)
 
@@ -318,6 +335,7 @@ class Sandboxes:
             self._begin_next(instance_id)
         else:
             del self._live[instance_id]
+            self._deadlines.pop(instance_id, None)
             self._say(Event(instance_id, watch.record.boot, "died", "its init ended"))
 
     def _forget(self, instance_id: str) -> None:
@@ -348,17 +366,16 @@ class Sandboxes:
 
     def _look_at_clock(self) -> None:
         now = time.monotonic()
-        for watch in self._live.values():
-            if watch.deadline and watch.deadline <= now:
-                watch.deadline = 0.0
-                watch.signal(signal.SIGKILL)
+        for instance_id in [id_ for id_, deadline in self._deadlines.items() if deadline <= now]:
+            del self._deadlines[instance_id]
+            self._live[instance_id].signal(signal.SIGKILL)
         self._empty_cgroups = {path for path in self._empty_cgroups if not cgroups.remove([path])}
         self._arm()
 
     def _arm(self) -> None:
         """Let the timer wake us for the next thing that waits for time to pass."""
         now = time.monotonic()
-        times = [watch.deadline for watch in self._live.values() if watch.deadline]
+        times = list(self._deadlines.values())
         if self._empty_cgroups:
             times.append(now + _CGROUP_RETRY_SECONDS)
         syscalls.arm(self._timer, max(min(times) - now, 0.001) if times else 0.0)

@@ -1,10 +1,10 @@
 """Makes one sandbox: the work of the process the spawner forks for a start.
 
-Three processes take part. The *setup* process (this one) has the agent's power. A short-lived *holder* unshares the
-user, network, UTS, IPC and cgroup namespaces, so that these belong to the sandbox's own user namespace. The *init to
-be* joins them, gets a mount and a pid namespace that belong to the agent's user namespace, builds the file system,
-gives up its power and executes init. Until init is announced all of them die with the spawner; what might survive
-nevertheless is in a record by then.
+Two processes take part, both with the agent's power at first. The *init to be* is in a pid namespace, and makes itself
+a mount namespace, that belong to the agent's user namespace. The *setup* process (this one) then gives its power up: it
+unshares the user, network, UTS, IPC and cgroup namespaces, so that these belong to the sandbox's own user namespace.
+The init to be maps the ids of that, joins the others, builds the file system, gives up its power too and executes
+init. Until init is announced both die with the spawner; what might survive nevertheless is in a record by then.
 """
 
 from __future__ import annotations
@@ -53,11 +53,23 @@ _NETWORK_DEFAULTS = {
     "ipv4/conf/all/rp_filter": "0",
     "ipv4/conf/default/rp_filter": "0",
     "ipv4/ping_group_range": "0 65533",
-    # The agent is the good guest that gives addresses and routes; nothing is learned.
+}
+_NOTHING_IS_LEARNED = {
     "ipv6/conf/all/accept_ra": "0",
     "ipv6/conf/default/accept_ra": "0",
     "ipv6/conf/default/autoconf": "0",
 }
+"""For the agent is the good guest that gives addresses and routes."""
+_ASKS = {"ipv6/conf/all/accept_ra": "1", "ipv6/conf/default/accept_ra": "1"}
+"""The guest asks itself: the kernel does, for its router."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """The setup process, as the init to be finds it: from inside its pid namespace it could not ask for a pidfd."""
+
+    pid: int
+    pidfd: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +93,11 @@ def start(plan: Plan) -> Reply:
     try:
         entered = cgroups.enter(plan.limits)
         make_disk(plan)
-        let_go_read, let_go = os.pipe()
-        holder = _fork(lambda outcome: _hold(outcome, let_go_read), closing=[let_go])
-        holder.check()
-        user_namespace_fd = _take_over(plan, holder.pid)
         go_read, go = os.pipe()
+        origin = _Origin(os.getpid(), os.pidfd_open(os.getpid()))
         unshare(CLONE_NEWPID)
-        init = _fork(lambda _: _become_init(plan, user_namespace_fd, go_read), closing=[let_go, go])
+        init = _fork(lambda _: _become_init(plan, origin, go_read), closing=[go])
         pid = init.pid
-        os.close(let_go)
         _make_fifo(plan.release)
         record = records.Record(
             plan.id,
@@ -102,11 +110,11 @@ def start(plan: Plan) -> Reply:
             plan.leave_network,
         )
         records.write(plan.record, record)
+        _give_up_power()
         with suppress(BrokenPipeError):
             os.write(go, b"1")
         init.check()
         records.write(plan.record, replace(record, state=records.RUNNING))
-        os.waitpid(holder.pid, 0)
         return Reply(plan.token, plan.id, pid, record.born)
     except Exception as error:
         _abandon(plan, pid)
@@ -140,43 +148,41 @@ def _make_fifo(path: str) -> None:
     os.mkfifo(path, 0o600)
 
 
-def _hold(outcome: int, let_go: int) -> None:
-    """The holder: new namespaces, then wait until nobody needs it."""
+def _give_up_power() -> None:
+    """Be in new namespaces. What is left to do needs no more than to own the run-time directory."""
     unshare(CLONE_NEWUSER | _HELD)
     # User namespaces open more of the kernel to root inside than an instance needs: allow it none of its own.
     _write("/proc/sys/user/max_user_namespaces", "0")
-    os.close(outcome)
-    os.read(let_go, 1)
 
 
-def _take_over(plan: Plan, holder: int) -> int:
-    """Map the holder's ids, join all of its namespaces but the user namespace, and return that one's descriptor."""
+def _join(plan: Plan, origin: _Origin) -> int:
+    """Map the new user namespace's ids, join all the others, and return that one's descriptor."""
     ids = IdRange(plan.id_base, plan.id_count)
-    _write(f"/proc/{holder}/uid_map", ids.map_line)
-    _write(f"/proc/{holder}/gid_map", ids.map_line)
-    user_namespace_fd = os.open(f"/proc/{holder}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
-    pidfd = os.pidfd_open(holder)
-    setns(pidfd, _HELD)
-    os.close(pidfd)
+    _write(f"/proc/{origin.pid}/uid_map", ids.map_line)
+    _write(f"/proc/{origin.pid}/gid_map", ids.map_line)
+    user_namespace_fd = os.open(f"/proc/{origin.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+    setns(origin.pidfd, _HELD)
+    os.close(origin.pidfd)
     set_hostname(plan.hostname)
-    _prepare_network()
+    _prepare_network(plan.leave_network)
     return user_namespace_fd
 
 
-def _prepare_network() -> None:
+def _prepare_network(leave: bool) -> None:
     """What a fresh network namespace needs before its first interface comes."""
-    for name, value in _NETWORK_DEFAULTS.items():
+    for name, value in (_NETWORK_DEFAULTS | (_ASKS if leave else _NOTHING_IS_LEARNED)).items():
         with suppress(FileNotFoundError):  # a kernel without IPv6
             _write(f"/proc/sys/net/{name}", value)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as anything:
         fcntl.ioctl(anything, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", _IFF_UP))
 
 
-def _become_init(plan: Plan, user_namespace_fd: int, go: int) -> None:
+def _become_init(plan: Plan, origin: _Origin, go: int) -> None:
     """The sandbox's pid 1, from the agent's power to executing init."""
     die_with_parent(signal.SIGKILL)
-    if not os.read(go, 1):  # the setup process died before it wrote the record
+    if not os.read(go, 1):  # the setup process died, or failed, before its record and its namespaces were there
         os._exit(1)
+    user_namespace_fd = _join(plan, origin)
     os.setsid()
     join_new_keyring()
     release = os.open(plan.release, os.O_RDWR | os.O_CLOEXEC)
@@ -210,5 +216,8 @@ def _abandon(plan: Plan, pid: int) -> None:
 
 
 def _write(path: str, text: str) -> None:
-    with open(path, "w", encoding="ascii") as file:
-        file.write(text)
+    fd = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
+    try:
+        os.write(fd, text.encode("ascii"))
+    finally:
+        os.close(fd)

@@ -11,6 +11,7 @@ import errno
 import os
 import platform
 import struct
+from collections.abc import Collection
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
@@ -31,7 +32,11 @@ MS_PRIVATE = 0x40000
 MNT_DETACH = 0x2
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_KEEPCAPS = 8
 _PR_CAPBSET_DROP = 24
+_PR_SET_NO_NEW_PRIVS = 38
+_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 47, 2
+_CAPABILITY_VERSION_3 = 0x20080522
 _PR_SET_CHILD_SUBREAPER = 36
 _KEYCTL_JOIN_SESSION_KEYRING = 1
 _OPEN_TREE_CLONE = 0x1
@@ -126,9 +131,12 @@ def become_subreaper() -> None:
     _checked(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl(PR_SET_CHILD_SUBREAPER)")
 
 
-def drop_bounding(capability: int) -> bool:
-    """Give up a capability for good; false when the kernel has no capability of that number."""
-    return bool(_libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) == 0)
+def bound_capabilities(kept: Collection[int]) -> None:
+    """Give up all capabilities but these for good: nothing that is executed can have them again. It ends at the first
+    that cannot be given up: past the last one this kernel knows, or not allowed, and then there is none to give up."""
+    for capability in range(64):
+        if capability not in kept and _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) != 0:
+            break
 
 
 def join_new_keyring() -> None:
@@ -156,3 +164,32 @@ def arm(timer_fd: int, seconds: float) -> None:
     nanoseconds = int((seconds - whole) * 1e9)
     value = ctypes.create_string_buffer(struct.pack("@llll", 0, 0, whole, nanoseconds))
     _checked(_libc.timerfd_settime(timer_fd, 0, value, None), "timerfd_settime")
+
+
+def set_capabilities(kept: Collection[int], inheritable: bool = False) -> None:
+    """Have these capabilities and no other.
+
+    :param inheritable: a program this process executes may have them, too.
+    """
+    bits = sum(1 << capability for capability in kept)
+    passed = bits if inheritable else 0
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    halves = [word >> shift & 0xFFFFFFFF for shift in (0, 32) for word in (bits, bits, passed)]
+    _checked(_libc.capset(header, (ctypes.c_uint32 * 6)(*halves)), "capset")
+
+
+def no_new_privileges() -> None:
+    """Whatever is executed, it gains nothing."""
+    _checked(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)")
+
+
+def restrict(uid: int, kept: Collection[int]) -> None:
+    """Become ``uid``, with these capabilities only, which what is executed next has, too, and nothing else."""
+    _checked(_libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0), "prctl(PR_SET_KEEPCAPS)")
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+    set_capabilities(kept, inheritable=True)
+    for capability in kept:
+        _checked(_libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability, 0, 0), "prctl(PR_CAP_AMBIENT)")
+    no_new_privileges()

@@ -18,8 +18,6 @@ class Watch:
         self.record = record
         self.unwanted = False
         """Killed on purpose: its end is no event."""
-        self.deadline = 0.0
-        """Monotonic time at which a stop loses patience; 0: none."""
         self.pidfd = os.pidfd_open(record.pid)
         try:
             self.namespace: int | None = os.open(f"/proc/{record.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)

@@ -115,6 +115,12 @@ def rewrite(*, destination: bool) -> bytes:
     return _write(_NETWORK_HEADER, _IPV4_DESTINATION if destination else _IPV4_SOURCE, _IPV4_CHECKSUM, _PSEUDO_HEADER)
 
 
+def rewrite6(value: bytes, *, destination: bool) -> bytes:
+    """The packet's IPv6 destination (or source) becomes ``value``, and its checksum follows."""
+    place = (be32(2, _NETWORK_HEADER), be32(3, 24 if destination else 8), be32(4, 16), be32(5, FIRST))
+    return load(value) + _expression("payload", *place, be32(6, 0), be32(7, 0), be32(8, _PSEUDO_HEADER))
+
+
 def quoted(*, destination: bool) -> bytes:
     """Go on only if it is an ICMP error; the first register then holds an address of the IPv4 packet it quotes."""
     errors = _payload(_TRANSPORT_HEADER, 0, 1, FIRST) + masked(b"\xf7") + equal(b"\x03")  # 3 and 11
@@ -171,6 +177,11 @@ def ct_state(bits: int) -> bytes:
 
 def ct_status(bits: int) -> bytes:
     return _ct(_CT_STATUS) + _any_bit(bits)
+
+
+def ct_status_is(value: int, mask: int) -> bytes:
+    """These bits of the flow's status are ``value``."""
+    return _ct(_CT_STATUS) + masked(mask.to_bytes(4, "little")) + equal(value.to_bytes(4, "little"))
 
 
 def ct_reply(wanted: bool = True) -> bytes:

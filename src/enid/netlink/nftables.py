@@ -15,7 +15,7 @@ from enid.netlink.message import CREATE, HEADER, attribute, attributes, be32, me
 
 SUBSYSTEM = 10
 _NEWTABLE, _GETTABLE, _DELTABLE, _NEWCHAIN, _GETCHAIN, _DELCHAIN, _NEWRULE, _DELRULE = 0, 1, 2, 3, 4, 5, 6, 8
-_NEWSET, _NEWSETELEM, _DELSETELEM, _NEWOBJ, _GETOBJ = 9, 12, 14, 18, 19
+_NEWSET, _GETSET, _DELSET, _NEWSETELEM, _GETSETELEM, _DELSETELEM, _NEWOBJ, _GETOBJ = 9, 10, 11, 12, 13, 14, 18, 19
 _NEWGEN = 15
 _BATCH_BEGIN, _BATCH_END = 0x10, 0x11
 _INET = 1
@@ -253,6 +253,34 @@ def add_set(table: str, declared: Set) -> bytes:
         be32(10, 1),
         *parts,
     )
+
+
+def delete_set(table: str, name: str) -> bytes:
+    """With all that is in it."""
+    return _message(_DELSET, 0, text(1, table), text(2, name))
+
+
+def get_sets(table: str) -> bytes:
+    """To dump."""
+    return _message(_GETSET, 0, text(1, table))
+
+
+def parse_set(body: bytes) -> str:
+    """The name."""
+    return to_text(dict(attributes(body[_HEADER.size :]))[2])
+
+
+def get_elements(table: str, name: str) -> bytes:
+    """To dump."""
+    return _message(_GETSETELEM, 0, text(1, table), text(2, name))
+
+
+def parse_elements(body: bytes) -> Iterator[Key]:
+    """The keys of a part of a set; what is at neither end of an interval is not looked at."""
+    for _, element in attributes(dict(attributes(body[_HEADER.size :])).get(3, b"")):
+        found = dict(attributes(element))
+        start, end = (dict(attributes(found.get(kind, b""))).get(_DATA_VALUE, b"") for kind in (1, 10))
+        yield Key(start, end)
 
 
 def _byte_order(kind: int, types: tuple[Type | None, ...]) -> bytes:

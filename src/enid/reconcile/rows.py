@@ -6,11 +6,12 @@ from base64 import b64decode
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, or_, select
+from sqlalchemy import Connection, Row, select
 
 from enid import dns_names
 from enid.guest.interface import InstanceSpec
 from enid.store import tables as t
+from enid.store.about import About, is_one_of
 from enid.topology.dhcp_options import DhcpOptions
 
 MOVING = ("pending", "running", "stopping", "shutting-down")
@@ -20,14 +21,10 @@ _A, _I = t.attachments.c, t.instances.c
 _MOVING = (
     select(t.attachments, _I.state, _I.health)
     .outerjoin(t.instances, _I.id == _A.instance_id)
-    .where(_A.status.in_(("attaching", "detaching")))
-    .where(
-        or_(
-            _A.network_interface_id.in_(bindparam("interfaces", expanding=True)),
-            _A.instance_id.in_(bindparam("instances", expanding=True)),
-        )
-    )
+    .where(is_one_of(_A.status, ("attaching", "detaching")))
 )
+_OF_INTERFACES = About(lambda among: _MOVING.where(among(_A.network_interface_id)))
+_OF_INSTANCES = About(lambda among: _MOVING.where(among(_A.instance_id)))
 
 
 NETWORK_TAG = "enid:network"
@@ -64,9 +61,9 @@ def unfinished_instances(db: Connection) -> dict[str, str]:
 
 def attachments(db: Connection, interfaces: Collection[str], instance_ids: Collection[str]) -> list[Row[Any]]:
     """Attachments in a transitional state, of these interfaces or instances, with the state of the instance, if any."""
-    if not interfaces and not instance_ids:
-        return []
-    return list(db.execute(_MOVING, {"interfaces": list(interfaces), "instances": list(instance_ids)}))
+    of_interfaces = _OF_INTERFACES.of(db, interfaces) if interfaces else ()
+    of_instances = _OF_INSTANCES.of(db, instance_ids) if instance_ids else ()
+    return list({row.id: row for row in (*of_interfaces, *of_instances)}.values())
 
 
 def unfinished_interfaces(db: Connection) -> list[str]:

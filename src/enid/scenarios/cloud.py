@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 import boto3  # type: ignore[import-untyped]
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -35,7 +36,7 @@ class Cloud:
         """
         self.variables = variables
         self._shown = shown
-        self.ec2: Any = boto3.client(
+        self.ec2: Any = _session().client(
             "ec2",
             endpoint_url=variables["AWS_ENDPOINT_URL_EC2"],
             region_name=variables["AWS_DEFAULT_REGION"],
@@ -88,6 +89,16 @@ class Cloud:
     def await_state(self, instance_id: str, state: str) -> None:
         """Wait until an instance is ``running``, ``stopped`` …"""
         until(lambda: self.instance(instance_id)["State"]["Name"] == state, f"{instance_id} to be {state}")
+
+
+def _session() -> Any:
+    """A boto3 session that does not look at the user's own AWS configuration: an unknown profile would end it."""
+    variables = {
+        "profile": (None, None, None, None),
+        "config_file": (None, None, os.devnull, None),
+        "credentials_file": (None, None, os.devnull, None),
+    }
+    return boto3.Session(botocore_session=botocore.session.Session(session_vars=variables))
 
 
 def aws_cli() -> list[str]:

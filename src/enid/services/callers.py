@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from ipaddress import IPv6Address, ip_address
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
-from enid.store import tables as t
+from enid.services import holders
 from enid.topology.records import Address
 
 
@@ -22,10 +22,5 @@ def source(host: str) -> Address:
 
 def instance(db: Connection, vpc_id: str, address: Address) -> str | None:
     """The instance whose interface in the VPC has this address; None when none has."""
-    query = (
-        select(t.attachments.c.instance_id)
-        .join(t.network_interfaces, t.network_interfaces.c.id == t.attachments.c.network_interface_id)
-        .join(t.private_addresses, t.private_addresses.c.network_interface_id == t.network_interfaces.c.id)
-        .where(t.network_interfaces.c.vpc_id == vpc_id, t.private_addresses.c.ip == str(address))
-    )
-    return db.execute(query).scalar()
+    holder = holders.attachment(db, vpc_id, address)
+    return holder.instance_id if holder else None

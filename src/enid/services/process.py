@@ -25,7 +25,7 @@ log = structlog.get_logger()
 ALL = b"all"
 """The agent's word for: these were all. See :mod:`enid.reconcile.handover`."""
 _RETRY = 0.1
-_SOCKETS = 4
+_SOCKETS = 7
 _NAME_BYTES = 256
 _THREADS = 4
 

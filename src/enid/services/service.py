@@ -8,13 +8,15 @@ from concurrent.futures import Executor
 from functools import partial
 
 from enid.services.crowd import Crowd
+from enid.services.datagrams import Datagrams
 from enid.services.dhcp.server import Leases
 from enid.services.dns.resolver import Resolver, of_host
-from enid.services.dns.server import Datagrams
+from enid.services.dns.server import datagrams as serve_datagrams
 from enid.services.dns.server import streams as serve_streams
 from enid.services.http import Connection, Request, Response
 from enid.services.imds import tokens
 from enid.services.imds.service import Metadata
+from enid.services.ipv6.server import Router
 from enid.settings import Settings
 from enid.store.database import Database
 from enid.store.staleness import StaleReads
@@ -41,19 +43,20 @@ class VpcService:
     def __init__(self, workshop: Workshop, vpc_id: str) -> None:
         self._workshop = workshop
         self._vpc_id = vpc_id
-        self._servers: list[asyncio.Server | Datagrams | Leases] = []
+        self._servers: list[asyncio.Server | Datagrams | Leases | Router] = []
 
     @classmethod
     async def start(cls, workshop: Workshop, vpc_id: str, sockets: list[socket.socket]) -> VpcService:
-        """:param sockets: as the agent opens them: metadata, names by datagrams and by streams, leases."""
+        """:param sockets: as the agent opens them: metadata, names by datagrams and by streams, leases, IPv6's."""
         made = cls(workshop, vpc_id)
-        metadata, datagrams, streams, leases = sockets
+        metadata, datagrams, streams, leases, *of_ipv6 = sockets
         crowd = Crowd()
         loop = asyncio.get_running_loop()
         made._servers.append(await loop.create_server(lambda: Connection(made._metadata, crowd), sock=metadata))
-        made._servers.append(Datagrams(datagrams, made._name))
+        made._servers.append(serve_datagrams(datagrams, made._name))
         made._servers.append(await serve_streams(streams, made._name))
         made._servers.append(Leases(leases, workshop.database, workshop.threads, vpc_id))
+        made._servers.append(Router(workshop.database, workshop.threads, vpc_id, *of_ipv6))
         return made
 
     def close(self) -> None:

@@ -14,10 +14,7 @@ from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
     Connection,
-    CursorResult,
-    Select,
     and_,
-    bindparam,
     exists,
     func,
     literal,
@@ -30,6 +27,7 @@ from sqlalchemy import (
 
 from enid.store import peerings
 from enid.store import tables as t
+from enid.store.about import About, Among, is_one_of
 from enid.store.journal import Key
 from enid.topology import compile as compiler
 from enid.topology.records import Kind, Mirror, Record, RecordKey
@@ -40,8 +38,6 @@ LIVE_STATES = ("pending", "running")
 
 Wanted = dict[Kind, set[str]]
 """Ids by kind of record."""
-
-_Among = Callable[[ColumnElement[Any]], ColumnElement[bool]]
 
 
 def world(db: Connection, host_id: str | None = None) -> dict[RecordKey, Record]:
@@ -113,20 +109,7 @@ def affected(db: Connection, keys: Collection[Key]) -> Wanted:
     }
 
 
-class _Query:
-    """A statement about some ids, or about all there are; built once, since building costs more than running."""
-
-    def __init__(self, build: Callable[[_Among], Select[Any] | CompoundSelect[Any]]) -> None:
-        """:param build: is given the condition that a column holds one of the ids."""
-        self._all = build(lambda _: true())
-        self._some = build(lambda column: column.in_(bindparam("ids", expanding=True)))
-
-    def of(self, db: Connection, ids: Collection[str] | None) -> CursorResult[Any]:
-        """Its rows; ``None`` is all."""
-        return db.execute(self._all) if ids is None else db.execute(self._some, {"ids": list(ids)})
-
-
-_LEADING_TO = _Query(lambda among: select(t.routes.c.route_table_id).where(among(t.routes.c.target_id)))
+_LEADING_TO = About(lambda among: select(t.routes.c.route_table_id).where(among(t.routes.c.target_id)))
 """Route tables with a route to an interface."""
 
 
@@ -239,7 +222,7 @@ def _add_connections(db: Connection, gateways: dict[str, compiler.VpcRows]) -> N
     if not gateways:
         return
     query = (
-        select(t.vpn_connections.c.id, t.vpn_connections.c.vpn_gateway_id, t.sites.c.name.label("site"))
+        select(t.vpn_connections, t.sites.c.name.label("site"))
         .join(t.customer_gateways, t.customer_gateways.c.id == t.vpn_connections.c.customer_gateway_id)
         .outerjoin(t.sites, t.sites.c.public_ip == t.customer_gateways.c.ip_address)
         .where(t.vpn_connections.c.vpn_gateway_id.in_(gateways), t.vpn_connections.c.state == "available")
@@ -253,7 +236,8 @@ def _add_connections(db: Connection, gateways: dict[str, compiler.VpcRows]) -> N
     )
     for row in connections:
         found = tuple(prefix.destination_cidr_block for prefix in prefixes[row.id])
-        gateways[row.vpn_gateway_id].connections.append((row.id, row.site, found))
+        outside = tuple(tunnel["OutsideIpAddress"] for tunnel in row.tunnels)
+        gateways[row.vpn_gateway_id].connections.append((row.id, row.site, found, outside))
 
 
 def _targets(db: Connection, ids: Sequence[str]) -> dict[str, compiler.RouteTarget]:
@@ -296,8 +280,8 @@ def _plugged() -> ColumnElement[bool]:
     appliance = t.attachments.c.appliance_id
     # Nothing is behind a VPC endpoint: no packet flows there.
     works = and_(appliance.is_not(None), ~appliance.startswith("vpce-"))
-    lives = or_(works, t.instances.c.state.in_(LIVE_STATES))
-    return and_(t.attachments.c.status.in_(("attaching", "attached")), lives)
+    lives = or_(works, is_one_of(t.instances.c.state, LIVE_STATES))
+    return and_(is_one_of(t.attachments.c.status, ("attaching", "attached")), lives)
 
 
 # --- network ACLs -----------------------------------------------------------------------------------------------------
@@ -378,10 +362,10 @@ _PORT_QUERY = (
     .outerjoin(_MAIN, and_(_MAIN.c.vpc_id == t.network_interfaces.c.vpc_id, _MAIN.c.main))
     .where(_plugged())
 )
-_PORTS = _Query(lambda among: _PORT_QUERY.where(among(t.network_interfaces.c.id)))
+_PORTS = About(lambda among: _PORT_QUERY.where(among(t.network_interfaces.c.id)))
 
 
-def _belongings(among: _Among) -> CompoundSelect[Any]:
+def _belongings(among: Among) -> CompoundSelect[Any]:
     """What a port has several of, in one statement: its addresses, prefixes, groups, and public addresses."""
     private, member, public = t.private_addresses.c, t.network_interface_groups.c, t.public_addresses.c
     prefix = t.delegated_prefixes.c
@@ -405,7 +389,7 @@ def _belongings(among: _Among) -> CompoundSelect[Any]:
     ).order_by("position")
 
 
-_BELONGINGS = _Query(_belongings)
+_BELONGINGS = About(_belongings)
 
 
 def _ports(db: Connection, ids: Collection[str] | None, host_id: str | None) -> list[Record]:
@@ -442,7 +426,7 @@ def _ports(db: Connection, ids: Collection[str] | None, host_id: str | None) -> 
 
 
 _TARGETS_ADDRESS = t.network_interfaces.c.private_ip_address.label("target")
-_MIRRORS = _Query(
+_MIRRORS = About(
     lambda among: (
         select(t.traffic_mirror_sessions, t.traffic_mirror_filters.c.amazon_dns, _TARGETS_ADDRESS)
         .join(t.traffic_mirror_filters, t.traffic_mirror_filters.c.id == t.traffic_mirror_sessions.c.filter_id)

@@ -8,24 +8,27 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, select, update
 
 from enid.store import flow_logs, traffic_mirrors
 from enid.store import tables as t
+from enid.store.about import About
 from enid.store.journal import note
 
-_ATTACHED = (
-    update(t.attachments)
-    .where(t.attachments.c.id.in_(bindparam("ids", expanding=True)), t.attachments.c.status == "attaching")
-    .values(status="attached")
-    .returning(t.attachments.c.appliance_id)
+_ATTACHED = About(
+    lambda among: (
+        update(t.attachments)
+        .where(among(t.attachments.c.id), t.attachments.c.status == "attaching")
+        .values(status="attached")
+        .returning(t.attachments.c.appliance_id)
+    )
 )
 
 
 def attached(db: Connection, attachment_ids: Collection[str]) -> None:
     """The port carries packets: ``attaching`` → ``attached``; its appliance works: ``pending`` → ``available``."""
     if attachment_ids:
-        appliances = db.execute(_ATTACHED, {"ids": list(attachment_ids)}).scalars()
+        appliances = _ATTACHED.of(db, attachment_ids).scalars()
         _move_on(db, [id_ for id_ in appliances if id_], "pending", "available")
 
 
@@ -167,6 +170,29 @@ def _forget(db: Connection, table: Table, old: ColumnElement[bool]) -> None:
     if ids:
         db.execute(delete(t.tags).where(t.tags.c.resource_id.in_(ids)))
         db.execute(delete(table).where(table.c.id.in_(ids)))
+
+
+def tunnels(db: Connection) -> dict[str, tuple[bool, ...]]:
+    """Which tunnels of each VPN connection are up, as was written last."""
+    connections = t.vpn_connections
+    rows = db.execute(select(connections).where(connections.c.state == "available"))
+    return {row.id: tuple(each["up"] for each in _telemetry(row)) for row in rows}
+
+
+def tunnels_changed(db: Connection, changed: Mapping[str, Sequence[bool]], now: str) -> None:
+    """These are up now, or not."""
+    connections = t.vpn_connections
+    for row in db.execute(select(connections).where(connections.c.id.in_(changed))).all():
+        found = [
+            each if each["up"] == up else {"up": up, "since": now}
+            for each, up in zip(_telemetry(row), changed[row.id], strict=True)
+        ]
+        db.execute(update(connections).where(connections.c.id == row.id).values(telemetry=found))
+
+
+def _telemetry(row: Any) -> list[dict[str, Any]]:
+    down = {"up": False, "since": row.created_at}
+    return list(row.telemetry or [down] * len(row.tunnels))
 
 
 def flow_logs_delivered(db: Connection, delivered: Collection[str], failed: Mapping[str, str]) -> None:

@@ -32,6 +32,8 @@ def prepare(settings: Settings) -> None:
         path.chmod(mode)
     for path in (settings.state_dir, settings.run_dir):
         _check_reachable(path, owner)
+    if settings.database_url.startswith("sqlite") and owner != os.geteuid():
+        raise ValueError("ENID_DATABASE_URL is for PostgreSQL; SQLite's file lies in --state-dir")
     database = Database(settings.url)
     migrate(database)
     first_account(database)

@@ -6,6 +6,7 @@ import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,8 @@ def up(settings: Settings, detach: bool) -> int:
     """
     if running(settings):
         raise UpError(f"enid is up already (run directory {settings.run_dir}); `enid down` takes it down")
+    if settings.vpn == "ipsec":
+        _look_for_strongswan()
     log_file = settings.state_dir / "log" / "enid.log"
     log_file.parent.mkdir(parents=True, exist_ok=True)
     ready, announce = os.pipe()
@@ -73,6 +76,13 @@ def up(settings: Settings, detach: bool) -> int:
     return _in_foreground(process) if not detach else process.wait()
 
 
+def _look_for_strongswan() -> None:
+    from enid.vpn.strongswan import missing
+
+    if lack := missing():
+        raise UpError(f"VPN connections cannot be IPsec here: {lack}")
+
+
 def _in_foreground(process: subprocess.Popen[bytes]) -> int:
     while True:
         try:
@@ -92,19 +102,50 @@ def running(settings: Settings, role: str = "supervisor") -> int | None:
     return pid if _MODULE.encode() in arguments else None
 
 
+def port_problem(settings: Settings) -> str:
+    """Why the API cannot listen where it is to; empty when it can.
+
+    Who only tried to connect would take another enid, of another user say, for this one.
+    """
+    with socket.socket(socket.AF_INET6 if ":" in settings.listen else socket.AF_INET) as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind((settings.listen, settings.port))
+        except OSError as error:
+            return error.strerror or str(error)
+    return ""
+
+
+def port_remedy(settings: Settings) -> str:
+    """What helps then."""
+    return f"enid up --port {settings.port + 1}, or see who has it: ss -ltnp 'sport = :{settings.port}'"
+
+
 def down(settings: Settings) -> int:
     """End every process, remove every namespace; the store and the disks stay. 0, or 1 when enid was not up."""
     pid = running(settings)
-    if pid is None:
-        if not settings.run_dir.exists():
-            return 1
-        # Its supervisor was killed: what it left behind is found from the run directory alone.
-        return subprocess.run(command("teardown"), env=environment(settings), check=False).returncode
-    descriptor = os.pidfd_open(pid)
+    if pid is not None:
+        _end(pid)
+    elif not settings.run_dir.exists():
+        return 1
+    if not settings.run_dir.exists():
+        return 0
+    # The supervisor was killed, if only just now: what it left behind is found from the run directory alone.
+    return subprocess.run(command("teardown"), env=environment(settings), check=False).returncode
+
+
+def _end(supervisor: int) -> None:
+    """And wait until it has taken everything down.
+
+    :raises UpError: it did not.
+    """
+    try:
+        descriptor = os.pidfd_open(supervisor)
+    except ProcessLookupError:
+        return
     try:
         signal.pidfd_send_signal(descriptor, signal.SIGTERM)
         if not select.select([descriptor], [], [], DOWN_TIMEOUT)[0]:
-            raise UpError(f"the supervisor (pid {pid}) did not end within {DOWN_TIMEOUT:.0f} seconds")
+            raise UpError(f"the supervisor (pid {supervisor}) did not end within {DOWN_TIMEOUT:.0f} seconds")
     finally:
         os.close(descriptor)
-    return 0

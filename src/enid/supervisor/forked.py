@@ -27,7 +27,6 @@ class Forked:
     """
 
     def __init__(self, title: str, work: Callable[[], int], kept: Collection[int] = ()) -> None:
-        gc.collect()
         gc.freeze()  # a collection would write to every page that is shared
         self._code: int | None = None
         self.pid = os.fork()
@@ -73,6 +72,7 @@ def _go_on(title: str, work: Callable[[], int], kept: Collection[int]) -> NoRetu
         signal.signal(signal.SIGINT, signal.default_int_handler)
         _let_go_of_descriptors(kept)
         setproctitle(title)
+        gc.enable()
         code = work()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else end.code is not None

@@ -6,20 +6,29 @@ import ctypes
 import os
 import pwd
 
+from enid.guest.syscalls import bound_capabilities, no_new_privileges, set_capabilities
 from enid.settings import Settings
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_PR_CAPBSET_DROP = 24
-_PR_SET_NO_NEW_PRIVS = 38
 _PR_SET_CHILD_SUBREAPER = 36
-_CAPABILITY_VERSION_3 = 0x20080522
 FALLBACK_UID = 64_773
 """The API's user where the system has no user ``enid``; a uid needs no entry in /etc/passwd."""
+VPN_UID = 64_774
+"""strongSwan's."""
 
 
 FLOW_LOGS = frozenset((1, 12, 21))
 """What flow logs take: CAP_SYS_ADMIN to enter a router's namespace, CAP_NET_ADMIN to hear packets there, and
 CAP_DAC_OVERRIDE because the store is the API's user's."""
+
+VPN = frozenset((0, 1, 5, 6, 7, 8, 10, 12, 21, 27))
+"""What starting strongSwan takes: SYS_ADMIN, MKNOD and CHOWN to make what it sees, SETUID, SETGID, SETPCAP and KILL
+since it is somebody else, NET_ADMIN and NET_BIND_SERVICE, which it gets, and DAC_OVERRIDE for the store."""
+
+
+def vpn_uid(settings: Settings) -> int:
+    """Who strongSwan runs as; see :func:`api_uid`."""
+    return os.geteuid() if settings.rootless or os.geteuid() != 0 else VPN_UID
 
 
 def api_uid(settings: Settings) -> int:
@@ -38,20 +47,13 @@ def give_up(uid: int, kept: frozenset[int] = frozenset()) -> None:
     :param kept: capabilities to keep; only who stays who he is can.
     :raises OSError: it did not work; the process must not go on.
     """
-    for capability in range(64):
-        if capability not in kept and _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) != 0:
-            break  # past the last one this kernel knows, or not allowed: then there is none to give up
+    bound_capabilities(kept)
     if uid != os.geteuid():
         os.setgroups([])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
-    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-    bits = sum(1 << capability for capability in kept)
-    sets = (ctypes.c_uint32 * 6)(bits, bits, 0, bits >> 32, bits >> 32, 0)  # effective, permitted, inheritable; twice
-    if _libc.capset(header, sets) != 0:
-        raise OSError(ctypes.get_errno(), "capset")
-    if _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_NO_NEW_PRIVS)")
+    set_capabilities(kept)
+    no_new_privileges()
 
 
 def adopt_orphans() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pkgutil
+import re
 from collections.abc import Callable, Iterable
 from functools import cache
 from importlib import import_module
@@ -13,7 +14,7 @@ from enid.settings import Settings
 
 
 def run(role: str, settings: Settings, *arguments: str) -> int:
-    """Be one of ``supervise``, ``agent``, ``api``, ``services``, ``flow-logs`` and ``teardown``, to its end."""
+    """Be ``supervise``, ``agent``, ``api``, ``services``, ``flow-logs``, ``vpn`` or ``teardown``, to its end."""
     if role == "supervise":
         from enid.supervisor.supervise import Supervisor
 
@@ -31,6 +32,12 @@ def run(role: str, settings: Settings, *arguments: str) -> int:
 
         give_up(os.geteuid(), FLOW_LOGS)
         Watcher(settings).run()
+    elif role == "vpn":
+        from enid.supervisor.privileges import VPN, give_up, vpn_uid
+        from enid.vpn.keeper import Keeper
+
+        give_up(os.geteuid(), VPN)
+        Keeper(settings, vpn_uid(settings)).run()
     elif role == "api":
         from enid.supervisor.privileges import api_uid, give_up
         from enid.wire.server import main as serve
@@ -58,6 +65,8 @@ def run(role: str, settings: Settings, *arguments: str) -> int:
 
 _DATABASE = ("enid.store", "sqlalchemy.dialects.sqlite", "asyncio")
 _API = ("enid.wire", "enid.ec2", *_DATABASE)
+_UNUSED = re.compile(r"provision|_?async.*|_trio.*")
+"""Modules of these packages that are for SQLAlchemy's own tests, or for programs that are written otherwise."""
 _SERVICES = ("dns", "dns.rdtypes.ANY", "dns.rdtypes.IN", *_DATABASE)
 
 
@@ -70,10 +79,12 @@ def load_agent(settings: Settings) -> None:
         accelerator.prepare()
 
 
-def load_the_rest() -> None:
+def load_the_rest(settings: Settings) -> None:
     """What the others need besides."""
     for module in ("enid.wire.server", "enid.services.process", "enid.flowlogs.watcher"):
         import_module(module)
+    if settings.vpn == "ipsec":
+        import_module("enid.vpn.keeper")
     _load(_API + _SERVICES)
 
 
@@ -90,6 +101,8 @@ def _load(packages: Iterable[str]) -> None:
 def _load_package(package: str) -> None:
     """Once: what cannot be loaded would be tried again each time."""
     for module in pkgutil.iter_modules(import_module(package).__path__):
+        if _UNUSED.fullmatch(module.name):
+            continue
         with contextlib.suppress(ImportError):  # some are for other systems, some for libraries that are not there
             import_module(f"{package}.{module.name}")
 

@@ -4,6 +4,7 @@ they need: so a child that died is back at once."""
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import select
@@ -12,13 +13,15 @@ import socket
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from enid.settings import PROCESSES, Settings
 from enid.supervisor import roles
 from enid.supervisor.bootstrap import clear_run_dir, prepare
-from enid.supervisor.control import running, title
+from enid.supervisor.control import port_problem, port_remedy, running, title
 from enid.supervisor.forked import Forked
 from enid.supervisor.privileges import adopt_orphans
 from enid.supervisor.rootless import RootlessError, enter
@@ -26,7 +29,7 @@ from enid.supervisor.rootless import RootlessError, enter
 log = structlog.get_logger()
 
 READY_TIMEOUT = 120.0
-RESTART_PAUSE = 0.2
+RESTART_PAUSE = 0.05
 """Seconds before the next start of a child that died soon, doubled while it goes on like that; one that lived longer is
 started at once."""
 SHORT_LIFE = 2.0
@@ -66,20 +69,29 @@ class Supervisor:
                 if self._settings.rootless and os.geteuid() != 0:
                     enter()
                 _end_orphans(self._settings)
+                if problem := port_problem(self._settings):
+                    where = f"{self._settings.listen}:{self._settings.port}"
+                    self._fail(pipe, f"{where}: {problem}; try {port_remedy(self._settings)}")
+                    return 1
                 prepare(self._settings)
                 adopt_orphans()
                 self._write_pid("supervisor", os.getpid())
                 self._start_all()
+                gc.enable()
                 pipe.write(b"ready\n")
-            except (OSError, RootlessError, RuntimeError) as error:
-                with contextlib.suppress(BrokenPipeError):  # whoever wanted enid up is gone: then nobody wants it
-                    pipe.write(json.dumps({"error": str(error)}).encode() + b"\n")
+            except (OSError, RootlessError, RuntimeError, ValueError, SQLAlchemyError) as error:
+                reason = getattr(error, "orig", None) or error  # the driver's own words, without the statement
+                self._fail(pipe, str(reason).strip())
                 self._take_down()
                 return 1
         while not self._stopping:
             self._wait()
         self._take_down()
         return 0
+
+    def _fail(self, pipe: IO[bytes], reason: str) -> None:
+        with contextlib.suppress(BrokenPipeError):  # whoever wanted enid up is gone: then nobody wants it
+            pipe.write(json.dumps({"error": reason}).encode() + b"\n")
 
     def _stop(self, _number: int, _frame: object) -> None:
         self._stopping = True
@@ -89,7 +101,7 @@ class Supervisor:
         roles.load_agent(self._settings)
         agent = self._spawn("agent", str(write), kept=(write,))
         os.close(write)
-        roles.load_the_rest()
+        roles.load_the_rest(self._settings)
         self._spawn("api")
         self._spawn("services")
         with os.fdopen(ready, "rb") as pipe:
@@ -97,6 +109,8 @@ class Supervisor:
                 raise RuntimeError(f"the agent ended with {agent.process.wait()}")
         self._await_api()
         self._spawn("flow-logs")
+        if self._settings.vpn == "ipsec":
+            self._spawn("vpn")
 
     def _await_api(self) -> None:
         deadline = time.monotonic() + READY_TIMEOUT
@@ -172,8 +186,10 @@ def teardown(settings: Settings) -> None:
     """
     from enid.fabric.linux import LinuxFabric
     from enid.guest.sandboxes import Sandboxes
+    from enid.vpn import charon
 
     _end_orphans(settings)
+    charon.end_all(settings.vpn_dir)
     guests = Sandboxes(settings)
     for instance_id in (*guests.adopt(), *guests.lost()):
         guests.kill(instance_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
 from enid.topology.records import Address, Network
@@ -13,9 +14,17 @@ ANYWHERE: dict[int, Network] = {4: ip_network("0.0.0.0/0"), 6: ip_network("::/0"
 _PRIVATE = tuple(ip_network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"))
 
 
+@lru_cache(1 << 12)
+def block_of(cidr: str) -> Network:
+    """A block by its text. The same few are read again and again, and reading one takes longer than most that is done
+    with it."""
+    return ip_network(cidr)
+
+
 def exactly(address: Address) -> Network:
     """The block that holds one address."""
-    return ip_network(address)
+    # By number: by text, as ip_network() would have it, takes two to nine times as long.
+    return IPv4Network((int(address), 32)) if address.version == 4 else IPv6Network((int(address), 128))
 
 
 def within(block: Network, blocks: Iterable[Network]) -> bool:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
-from enid.topology.blocks import within
+from enid.topology.blocks import block_of, within
 from enid.topology.records import (
     AclEntry,
     Address,
@@ -63,7 +63,7 @@ class VpcRows:
     vpn_gateway: str | None = None
     """vgw-… attached."""
     connections: list[Any] = field(default_factory=list)
-    """(id, site, prefixes) of the gateway's connections."""
+    """(id, site, prefixes, outside addresses) of the gateway's connections."""
     gateway_tables: dict[str, str] = field(default_factory=dict)
     """Gateway (igw-…, vgw-…) → the route table associated with it."""
     peerings: list[tuple[str, str, Sequence[str]]] = field(default_factory=list)
@@ -73,7 +73,7 @@ class VpcRows:
 def subnet(row: Any) -> Subnet:
     """A row of ``subnets`` → :class:`Subnet`."""
     blocks = [row.cidr_block, row.ipv6_cidr_block]
-    return Subnet(row.id, tuple(ip_network(block) for block in blocks if block))
+    return Subnet(row.id, tuple(block_of(block) for block in blocks if block))
 
 
 def vpc(rows: VpcRows) -> Vpc:
@@ -83,7 +83,7 @@ def vpc(rows: VpcRows) -> Vpc:
         blocks=_networks(rows.blocks),
         subnets=tuple(subnet(row) for row in sorted(rows.subnets, key=lambda row: str(row.id))),
         internet=rows.internet is not None,
-        vpn=tuple(VpnLink(id_, site, _networks(behind)) for id_, site, behind in sorted(rows.connections)),
+        vpn=tuple(_vpn_link(*connection) for connection in sorted(rows.connections)),
         peerings=tuple(Peering(id_, other, _networks(behind)) for id_, other, behind in sorted(rows.peerings)),
         egress_only=rows.egress_only is not None,
         internet_table=rows.gateway_tables.get(rows.internet or "", ""),
@@ -91,8 +91,12 @@ def vpc(rows: VpcRows) -> Vpc:
     )
 
 
+def _vpn_link(id_: str, site: str | None, behind: Iterable[str], outside: Iterable[str]) -> VpnLink:
+    return VpnLink(id_, site, _networks(behind), tuple(map(IPv4Address, outside)))
+
+
 def _networks(blocks: Iterable[str]) -> tuple[Network, ...]:
-    return tuple(sorted(map(ip_network, blocks), key=_order))
+    return tuple(sorted(map(block_of, blocks), key=_order))
 
 
 def route_table(
@@ -113,17 +117,17 @@ def route_table(
 
     :param entries: the CIDR blocks of a prefix list's newest version.
     """
-    local = tuple(map(ip_network, owner.blocks))
+    local = tuple(map(block_of, owner.blocks))
     of_internet = id_ == owner.gateway_tables.get(owner.internet or "")
     result: dict[Network, Route] = {}
     if propagates and owner.vpn_gateway:
-        for connection, _site, prefixes in owner.connections:
-            for prefix in map(ip_network, prefixes):
+        for connection, _site, prefixes, *_ in owner.connections:
+            for prefix in map(block_of, prefixes):
                 if prefix not in local:
                     result[prefix] = Route(prefix, TargetKind.VPN, connection)
     for row in sorted(routes, key=lambda row: (not _is_list(row), str(row.destination))):
         blocks = entries(row.destination) if _is_list(row) else [row.destination]
-        for destination in map(ip_network, blocks):
+        for destination in map(block_of, blocks):
             if _is_list(row) and within(destination, local):
                 continue
             for route in _routes(destination, row.target_kind, row.target_id, owner, targets):
@@ -164,8 +168,8 @@ def _routes(
 def _vpn_routes(destination: Network, owner: VpcRows) -> list[Route]:
     """What of ``destination`` lies behind the gateway: its own table of static routes has the last word."""
     result = []
-    for connection, _site, prefixes in owner.connections:
-        for prefix in map(ip_network, prefixes):
+    for connection, _site, prefixes, *_ in owner.connections:
+        for prefix in map(block_of, prefixes):
             if prefix.version == destination.version and prefix.overlaps(destination):
                 narrower = max(prefix, destination, key=lambda network: network.prefixlen)
                 result.append(Route(narrower, TargetKind.VPN, connection))
@@ -189,7 +193,7 @@ def network_acl(row: Any, subnets: Iterable[str], entries: Iterable[Any], with_i
 def _acl_entry(row: Any) -> AclEntry:
     limits = (row.from_port, row.to_port) if row.from_port is not None else (row.icmp_type, row.icmp_code)
     first, last = (-1 if limit is None else limit for limit in limits)
-    block = ip_network(row.cidr_block or row.ipv6_cidr_block)
+    block = block_of(row.cidr_block or row.ipv6_cidr_block)
     return AclEntry(row.rule_number, row.rule_action == "allow", int(row.protocol), block, first, last)
 
 
@@ -241,7 +245,7 @@ def port(
         attachment_id=row.attachment_id,
         vpc_id=row.vpc_id,
         subnet=Subnet(
-            row.subnet_id, tuple(ip_network(block) for block in (row.cidr_block, row.ipv6_cidr_block) if block)
+            row.subnet_id, tuple(block_of(block) for block in (row.cidr_block, row.ipv6_cidr_block) if block)
         ),
         route_table_id=row.route_table_id,
         host=host,
@@ -254,7 +258,7 @@ def port(
         groups=tuple(sorted(groups)),
         source_dest_check=row.source_dest_check,
         timeouts=timeouts(row.connection_tracking or {}),
-        prefixes=tuple(sorted(map(ip_network, prefixes), key=_order)),
+        prefixes=tuple(sorted(map(block_of, prefixes), key=_order)),
         public=tuple(sorted((IPv4Address(private), IPv4Address(ip)) for private, ip in public)),
         appliance=Appliance(row.interface_type) if row.appliance_id else None,
         logged=bool(row.logged),
@@ -287,8 +291,8 @@ def _mirror_rule(row: Any) -> MirrorRule:
     return MirrorRule(
         row.rule_action == "accept",
         -1 if row.protocol is None else row.protocol,
-        ip_network(row.source_cidr_block),
-        ip_network(row.destination_cidr_block),
+        block_of(row.source_cidr_block),
+        block_of(row.destination_cidr_block),
         source,
         destination,
     )
@@ -309,8 +313,9 @@ def site(row: Any) -> Site:
     return Site(
         row.name,
         IPv4Address(row.public_ip),
-        ip_network(row.network) if row.network else None,
+        block_of(row.network) if row.network else None,
         ip_address(row.host_ip) if row.host_ip else None,
+        IPv6Address(row.public_ipv6) if row.public_ipv6 else None,
     )
 
 

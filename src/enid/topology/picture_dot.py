@@ -43,10 +43,10 @@ def _graph(picture: Picture) -> Iterator[str]:
 
 def _outside(picture: Picture) -> Iterator[str]:
     if picture.vpc.internet:
-        hosts = [f"{site.id} {site.public_ip}" for site in picture.others]
+        hosts = [f"{site.id} {own}" for site in picture.others for own in site.public]
         yield _node("internet", _label(("internet", _INTERNET, 13), *((host, _INK, 10) for host in hosts)), _INTERNET)
     for _, site in picture.joined:
-        about = [str(site.public_ip), *(str(part) for part in (site.network, site.host_ip) if part)]
+        about = [str(part) for part in (*site.public, site.network, site.host_ip) if part]
         yield _node(f"site {site.id}", _label((site.id, _SITE, 13), *((line, _INK, 10) for line in about)), _SITE)
 
 

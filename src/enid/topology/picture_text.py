@@ -53,11 +53,13 @@ def _outside(sheet: Canvas, picture: Picture) -> tuple[int, list[_Door]]:
     things: list[tuple[str, list[Line], TargetKind, str]] = []
     if picture.vpc.internet:
         hosts: list[Line] = [
-            [(site.id, "site"), ("  ", ""), (str(site.public_ip), "public")] for site in picture.others
+            [(site.id if own == site.public_ip else " " * len(site.id), "site"), ("  ", ""), (str(own), "public")]
+            for site in picture.others
+            for own in site.public
         ]
         things.append(("internet", hosts or [[("everyone", "dim")]], TargetKind.INTERNET, ""))
     for link, site in picture.joined:
-        about: list[Line] = [[("public   ", "dim"), (str(site.public_ip), "public")]]
+        about: list[Line] = [[("public   ", "dim"), (str(own), "public")] for own in site.public]
         if site.network:
             about.append([("network  ", "dim"), (str(site.network), "address")])
         if site.host_ip:
@@ -216,7 +218,7 @@ def _port(picture: Picture, port: Port, room: int) -> list[Line]:
     public = dict(port.public)
     lines: list[Line] = []
     for number, address in enumerate(port.addresses):
-        head = f"{port.device:<6}" if number == 0 else " " * 6
+        head = f"{port.device:<5} " if number == 0 else " " * 6
         line: Line = [(head, "device"), (str(address), "address")]
         outside = next((str(far) for near, far in public.items() if near == address), "")
         if outside and len(head) + len(str(address)) + len(outside) + 3 > room:

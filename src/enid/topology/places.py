@@ -71,6 +71,15 @@ class Traffic:
         return True
 
 
+PING = {4: Traffic(1, 8, 0), 6: Traffic(58, 128, 0)}
+"""An echo request, by IP version."""
+
+
+def _is_number(word: str) -> bool:
+    """One that can be a port: Python refuses to read thousands of digits."""
+    return word.isascii() and word.isdigit() and len(word) <= len("65535")
+
+
 def traffic(text: str) -> Traffic:
     """``tcp/80``, ``udp/53``, ``icmp`` (an echo request), ``icmp/3/4`` (type, code), ``icmpv6``, or an IANA number.
 
@@ -79,14 +88,14 @@ def traffic(text: str) -> Traffic:
     words = text.lower().split("/")
     name, numbers = words[0], words[1:]
     refusal = UnknownPlace(f"{text!r} is no traffic: write tcp/80, udp/53, icmp, or a protocol number")
-    if not all(word.isascii() and word.isdigit() for word in numbers):
+    if not all(map(_is_number, numbers)):
         raise refusal
-    protocol = PROTOCOLS.get(name, int(name) if name.isascii() and name.isdigit() else -1)
+    protocol = PROTOCOLS.get(name, int(name) if _is_number(name) else -1)
     values = [int(word) for word in numbers]
     if protocol in _WITH_PORTS and len(values) == 1 and values[0] <= 65535:
         return Traffic(protocol, values[0])
     if protocol in _ICMP and len(values) <= 2 and all(value <= 255 for value in values):
-        echo = 8 if protocol == 1 else 128
+        echo = PING[4 if protocol == 1 else 6].number
         return Traffic(protocol, values[0] if values else echo, values[1] if len(values) > 1 else 0)
     if 0 <= protocol <= 255 and protocol not in (*_WITH_PORTS, *_ICMP) and not values:
         return Traffic(protocol)

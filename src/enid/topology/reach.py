@@ -14,16 +14,15 @@ a site's own firewall lets everything pass.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import ip_network
 from typing import Any
 
 from enid.topology import network_acls, services
-from enid.topology.blocks import ANYWHERE, covered, exactly, is_private, show, within
+from enid.topology.blocks import ANYWHERE, block_of, covered, exactly, is_private, show, within
 from enid.topology.network_acls import EGRESS, INGRESS
-from enid.topology.places import NotAttached, Place, Traffic, UnknownPlace, place, ports, sites
+from enid.topology.places import PING, NotAttached, Place, Traffic, UnknownPlace, place, ports, sites
 from enid.topology.places import traffic as parse_traffic
 from enid.topology.records import (
     AclEntry,
@@ -42,6 +41,7 @@ from enid.topology.records import (
     VpnLink,
     World,
 )
+from enid.topology.tracking import Way, automatically, is_tracked
 
 
 class Reason(StrEnum):
@@ -131,15 +131,22 @@ class Verdict:
     sentence: str = ""
 
 
-def reach(world: World, source: str | Place, destination: str | Place, traffic: str | Traffic) -> Verdict:
+def reach(
+    world: World,
+    source: str | Place,
+    destination: str | Place,
+    traffic: str | Traffic,
+    down: Collection[str] = (),
+) -> Verdict:
     """Whether ``traffic`` from ``source`` arrives at ``destination`` and its reply comes back.
 
     Places and traffic may be given as the words :mod:`enid.topology.places` reads. A source that is an address no
-    interface and no site has is a host on the internet.
+    interface and no site has is a host on the internet. A ping is ICMPv6 to an IPv6 address.
 
+    :param down: VPN connections (vpn-…) with a site, and without a tunnel that is up.
     :raises UnknownPlace: a word that names nothing, or a private source address that nobody (or more than one) has.
     """
-    path = _Path(world, parse_traffic(traffic) if isinstance(traffic, str) else traffic)
+    path = _Path(world, parse_traffic(traffic) if isinstance(traffic, str) else traffic, down)
     try:
         start = place(world, source) if isinstance(source, str) else source
         end = place(world, destination) if isinstance(destination, str) else destination
@@ -162,6 +169,7 @@ class _Path:
 
     world: World
     traffic: Traffic
+    down: Collection[str]
 
     def __post_init__(self) -> None:
         self.hops: list[Hop] = []
@@ -182,6 +190,8 @@ class _Path:
 
     def run(self, start: Place, end: Place) -> None:
         dst = self.aim(start, end)
+        if self.traffic in PING.values():
+            self.traffic = PING[dst.version]
         match start.where:
             case Port():
                 port = _leaving(start.where, start.siblings, dst)
@@ -208,6 +218,8 @@ class _Path:
                 return self.public_of(far, near)
             case Port() as near, Site() as far if far.host_ip and self.links(far, near.vpc_id):
                 return exactly(far.host_ip)
+            case Port() as near, Site() as far:
+                return exactly(_same_family(far.public, near.addresses[0]))
             case _, Site() as far:
                 return exactly(far.public_ip)
             case Port() as near, None:
@@ -409,18 +421,28 @@ class _Path:
             rule = self.allowing(group, port.vpc_id, inward, peer, over)
             if rule is not None:
                 says = f"{direction} of {port.id}: {group.id} allows {self.traffic} {way} {show(peer)}"
+                says += "" if self.tracks(port, inward, peer) else ", and does not track it"
                 self.passes(Part.SECURITY_GROUPS, group.id, says, by=rule, port=port.id, direction=direction)
                 return
         says = f"{direction} of {port.id}: no rule of {names or 'its groups'} allows {self.traffic} {way} {show(peer)}"
         reason = Reason.INGRESS if inward else Reason.EGRESS
         raise self.blocked(reason, Part.SECURITY_GROUPS, names, says, port=port.id, direction=direction)
 
+    def tracks(self, port: Port, inward: bool, peer: Network) -> bool:
+        """A flow that an interface does not track ends with the rule that allows it."""
+        if is_tracked(self.groups(port), Way(inward, peer.version, self.traffic.protocol), self.traffic.number):
+            return True
+        table = self.world.get((Kind.ROUTE_TABLE, port.route_table_id))
+        known = {each.id: each for each in ports(self.world)}
+        found = table if isinstance(table, RouteTable) else None
+        return not inward and automatically(self.vpc(port.vpc_id), found, known, port, peer.network_address)
+
     def allowing(self, group: SecurityGroup, vpc_id: str, inward: bool, peer: Network, over: str) -> Rule | None:
         """The rule that lets the peer pass. Rules may cover it together, 0.0.0.0/1 and 128.0.0.0/1 let in everybody:
         then one of them. A group of the VPC at the other side of a peering connection is known by what comes or goes
         ``over`` it."""
         speaking = [rule for rule in (group.ingress if inward else group.egress) if self.traffic.allowed_by(rule)]
-        blocks = {ip_network(rule.cidr): rule for rule in speaking if rule.cidr}
+        blocks = {block_of(rule.cidr): rule for rule in speaking if rule.cidr}
         if covered(peer, blocks):
             return next(
                 rule for block, rule in blocks.items() if block.version == peer.version and block.overlaps(peer)
@@ -498,7 +520,7 @@ class _Path:
             if inside is not None:
                 self.enter(port, src, dst, inside)
                 return
-        site = next((site for site in sites(self.world) if exactly(site.public_ip) == dst), None)
+        site = next((site for site in sites(self.world) if dst in map(exactly, site.public)), None)
         if site:
             self.passes(Part.SITE, site.id, f"has {show(dst)}")
         elif dst == ANYWHERE[dst.version] or dst.network_address.is_global:
@@ -515,7 +537,17 @@ class _Path:
         self.packet = Packet(src, inside)
         self.passes(Part.INTERNET_GATEWAY, vpc.id, f"{show(dst)} is {show(inside)} inside")
         self.come_in(vpc.internet_table, port, src, inside)
+        straight = self.lookup(vpc.internet_table, inside) is None
+        if inside.version == 6 and straight and not self.answers_the_internet(port):
+            says = f"the request is dropped: in {port.route_table_id} no IPv6 route leads to the internet gateway"
+            raise self.blocked(Reason.NO_WAY_BACK, Part.ROUTE_TABLE, port.route_table_id, says, reply=True)
         self.way_back(port, src, lambda back: back.kind is TargetKind.INTERNET)
+
+    def answers_the_internet(self, port: Port) -> bool:
+        """Its route table has some IPv6 route to the internet gateway: else nothing comes in by that (an appliance that
+        would take the replies there makes no difference; see the differences from AWS)."""
+        routes = self.routes(port.route_table_id)
+        return any(route.kind is TargetKind.INTERNET and route.destination.version == 6 for route in routes)
 
     def tunnel(self, vpc: Vpc, found: Route, dst: Network) -> None:
         """From a VPC down a VPN connection."""
@@ -526,23 +558,29 @@ class _Path:
         if not within(dst, link.prefixes):
             says = f"{show(dst)} is in none of the networks behind {link.id} ({_list(link.prefixes)})"
             raise self.blocked(Reason.NOT_BEHIND_TUNNEL, Part.VPN, link.id, says)
-        self.passes(Part.VPN, link.id, f"carries it to site {link.site}")
+        self.carried(link.id, f"site {link.site}")
         site = self.world[(Kind.SITE, link.site)]
         assert isinstance(site, Site)
-        if dst not in {exactly(address) for address in (site.host_ip, site.public_ip) if address}:
+        if dst not in {exactly(address) for address in (site.host_ip, *site.public) if address}:
             raise self.blocked(Reason.NOBODY, Part.SITE, site.id, f"no host of site {site.id} has {show(dst)}")
         self.passes(Part.SITE, site.id, f"has {show(dst)}")
+
+    def carried(self, link_id: str, to: str) -> None:
+        if link_id in self.down:
+            says = f"{link_id} is down: none of its tunnels is up"
+            raise self.blocked(Reason.TUNNEL_DOWN, Part.VPN, link_id, says)
+        self.passes(Part.VPN, link_id, f"carries it to {to}")
 
     def leave_site(self, site: Site, given: Address | None, dst: Network, end: Place) -> None:
         """From a site: down its tunnel to the VPCs it is joined to, else over the internet."""
         joined = sorted(
-            (vpc.id, link.id)
+            (link.id in self.down, vpc.id, link.id)
             for vpc in self.vpcs()
             for link in self.links(site, vpc.id)
             if within(dst, vpc.blocks) and (not isinstance(end.where, Port) or end.where.vpc_id == vpc.id)
         )
         if not joined:
-            src = exactly(given if given and not is_private(exactly(given)) else site.public_ip)
+            src = self.on_the_internet(site, given, dst)
             self.packet = Packet(src, dst)
             self.passes(Part.SITE, site.id, f"{show(src)} sends {self.traffic} to {show(dst)}")
             self.internet(src, dst)
@@ -550,12 +588,21 @@ class _Path:
         src = exactly(given or site.host_ip or site.public_ip)
         self.packet = Packet(src, dst)
         self.passes(Part.SITE, site.id, f"{show(src)} sends {self.traffic} to {show(dst)}")
-        vpc_id, link_id = joined[0]
-        self.passes(Part.VPN, link_id, f"carries it to {vpc_id}")
+        _, vpc_id, link_id = joined[0]
+        self.carried(link_id, vpc_id)
         port = self.local(self.vpc(vpc_id), dst)
         self.come_in(self.vpc(vpc_id).vpn_table, port, src, dst)
         through = {link.id for link in self.links(site, vpc_id) if within(src, link.prefixes)}
         self.way_back(port, src, lambda back: back.kind is TargetKind.VPN and back.target in through)
+
+    def on_the_internet(self, site: Site, given: Address | None, dst: Network) -> Network:
+        """The address a site sends from."""
+        named = [given] if given and not is_private(exactly(given)) else []
+        own = next((own for own in (*named, *site.public) if own.version == dst.version), None)
+        if own is None:
+            says = f"site {site.id} has no IPv{dst.version} address on the internet"
+            raise self.blocked(Reason.FAMILY, Part.SITE, site.id, says)
+        return exactly(own)
 
     def way_back(self, port: Port, src: Network, arrives: Callable[[Route], bool], seen: tuple[str, ...] = ()) -> None:
         """:param arrives: whether a route leads back to where the request came from; one by way of an appliance may."""
@@ -598,10 +645,12 @@ class _Path:
     def links(self, site: Site, vpc_id: str) -> list[VpnLink]:
         return [link for link in self.vpc(vpc_id).vpn if link.site == site.id]
 
-    def lookup(self, table: str, dst: Network) -> Route | None:
+    def routes(self, table: str) -> tuple[Route, ...]:
         record = self.world.get((Kind.ROUTE_TABLE, table))
-        routes = record.routes if isinstance(record, RouteTable) else ()
-        matching = [route for route in routes if within(dst, (route.destination,))]
+        return record.routes if isinstance(record, RouteTable) else ()
+
+    def lookup(self, table: str, dst: Network) -> Route | None:
+        matching = [route for route in self.routes(table) if within(dst, (route.destination,))]
         return max(matching, key=lambda route: route.destination.prefixlen, default=None)
 
     def local(self, vpc: Vpc, dst: Network) -> Port:
@@ -622,7 +671,7 @@ def _sender(world: World, start: Place) -> Place:
         if inside:
             return Place(port, inside)
     for site in sites(world):
-        if start.address in (site.public_ip, site.host_ip):
+        if start.address in (*site.public, site.host_ip):
             return Place(site, start.address)
     owners = [port for port in ports(world) if _is_mine(port, block)]
     if len(owners) == 1:

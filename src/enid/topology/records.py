@@ -51,6 +51,8 @@ class VpnLink:
     """Name of the site with the customer gateway's public address; ``None``: nobody is there, it is down."""
     prefixes: tuple[Network, ...]
     """What lies behind the connection (its static routes)."""
+    outside: tuple[IPv4Address, ...] = ()
+    """The VPN gateway's addresses on the internet, one per tunnel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +272,15 @@ class Mirror:
     """What is asked of Amazon's resolver, too, whatever the rules say."""
 
 
+DEVICE_INDEXES = 100
+"""How many device indexes there are on a network card; no instance type has so many interfaces."""
+
+
+def number_of(network_card_index: int, device_index: int) -> int:
+    """Different for each place of an instance, and the device index itself on the first network card."""
+    return DEVICE_INDEXES * network_card_index + device_index
+
+
 @dataclass(frozen=True, slots=True)
 class Port:
     """An interface plugged into a running instance, or into an appliance."""
@@ -315,24 +326,35 @@ class Port:
         return self.appliance is None or bool(self.groups)
 
     @property
+    def number(self) -> int:
+        """Where it is plugged, as one number: ``number_of`` its card and index."""
+        return number_of(self.network_card_index, self.device_index)
+
+    @property
     def device(self) -> str:
         """The interface's name in the instance."""
-        return f"eth{self.device_index}"
+        return f"eth{self.number}"
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A place outside AWS that enid plays, joined to the internet by its public address."""
+    """A place outside AWS that enid plays, joined to the internet by its public addresses."""
 
     id: str
     """Its name."""
     public_ip: IPv4Address
     network: Network | None = None
     host_ip: Address | None = None
+    public_ipv6: IPv6Address | None = None
 
     @property
     def key(self) -> RecordKey:
         return (Kind.SITE, self.id)
+
+    @property
+    def public(self) -> tuple[Address, ...]:
+        """Its addresses on the internet."""
+        return (self.public_ip, self.public_ipv6) if self.public_ipv6 else (self.public_ip,)
 
 
 Record = Vpc | RouteTable | NetworkAcl | SecurityGroup | Port | Site

@@ -14,7 +14,7 @@ from enid.topology.records import Address, Vpc
 METADATA: tuple[Address, ...] = (IPv4Address("169.254.169.254"), IPv6Address("fd00:ec2::254"))
 RESOLVER: tuple[Address, ...] = (IPv4Address("169.254.169.253"), IPv6Address("fd00:ec2::253"))
 TCP, UDP = 6, 17
-HTTP, DNS, DHCP = 80, 53, 67
+HTTP, DNS, DHCP, DHCP6 = 80, 53, 67, 547
 """Ports."""
 RATE = 1024
 """Packets a second that an interface may send to all of them together, as on AWS."""

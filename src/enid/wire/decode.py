@@ -73,13 +73,23 @@ def wire_name(member: Shape, name: str) -> str:
     return given[0].upper() + given[1:]
 
 
+_UNLISTED = {
+    "AccountAttributeName": frozenset(
+        {"max-instances", "max-elastic-ips", "vpc-max-elastic-ips", "vpc-max-security-groups-per-interface"}
+    ),
+    "NetworkInterfaceCreationType": frozenset({"interface"}),
+    "Protocol": frozenset({"TCP", "UDP"}),
+}
+"""Values that AWS's documentation names and its model's enumeration lacks."""
+
+
 def _compile(shape: Shape) -> Decoder:
     if shape.type_name == "structure":
         return _structure(shape)
     if shape.type_name == "list":
         return _list(_compile(shape.member))
     if getattr(shape, "enum", None):
-        return _enum(shape.name, frozenset(shape.enum))
+        return _enum(shape.name, frozenset(shape.enum) | _UNLISTED.get(shape.name, frozenset()))
     return _LEAVES[shape.type_name]
 
 

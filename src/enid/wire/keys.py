@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from enid.store.database import Database
 from enid.store.tables import access_keys
 
 _REMEMBER = 1.0  # seconds; how long a deleted key may still be good
+_QUERY = select(access_keys).where(access_keys.c.id == bindparam("id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class AccessKeys:
         if key is not None and now < until:
             return key
         with self._database.read() as db:
-            row = db.execute(select(access_keys).where(access_keys.c.id == id_)).one_or_none()
+            row = db.execute(_QUERY, {"id": id_}).one_or_none()
         if row is None:
             self._found.pop(id_, None)
             return None

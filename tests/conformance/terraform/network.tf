@@ -13,10 +13,11 @@ resource "aws_vpc" "main" {
 }
 
 resource "aws_vpc_dhcp_options" "main" {
-  domain_name         = "dual-homed.example"
-  domain_name_servers = ["AmazonProvidedDNS"]
-  ntp_servers         = ["10.0.2.123"]
-  tags                = { Name = "dual-homed" }
+  domain_name                       = "dual-homed.example"
+  domain_name_servers               = ["AmazonProvidedDNS"]
+  ntp_servers                       = ["10.0.2.123"]
+  ipv6_address_preferred_lease_time = 1440
+  tags                              = { Name = "dual-homed" }
 }
 
 resource "aws_vpc_dhcp_options_association" "main" {

@@ -25,9 +25,10 @@ from enid.fabric.linux.peerings import Peers, is_wire
 from enid.fabric.linux.plugs import PORT_MTU
 from enid.fabric.linux.router import Router, RouterError
 from enid.fabric.linux.sites import SitePlace
+from enid.fabric.linux.tunnels import Tunnels
 from enid.netlink import namespaces
 from enid.settings import Settings
-from enid.topology.records import Change, Kind, Port, Record, RecordKey, Site, Vpc, World
+from enid.topology.records import Change, Kind, Port, Record, RecordKey, Site, Vpc, VpnLink, World
 
 log = structlog.get_logger()
 
@@ -47,6 +48,7 @@ class LinuxFabric:
         self._pins = settings.run_dir / "netns"
         self._host_device = host_device(settings.run_dir)
         self._accelerates = settings.accelerator == "auto"
+        self._encrypts = settings.vpn == "ipsec"
         self.counts: Counter[str] = Counter(processes=0)
         """What the kernel was asked so far: messages, batches, transactions, namespaces; processes is always 0."""
         self.changed_routers: set[str] = set()
@@ -60,6 +62,7 @@ class LinuxFabric:
         self._routers: dict[str, Router] = {}
         self._sites: dict[str, SitePlace] = {}
         self._appliances = Appliances(self._pins, self._host_id, self.counts)
+        self._tunnels = Tunnels(self._pins, self.counts)
         self._internet: Internet | None = None
         self._broken: set[str] = set()
         self._peers = Peers(self._routers, self._world, self._of_vpc, self._apply_vpc)
@@ -92,7 +95,8 @@ class LinuxFabric:
             place.node.delete_links([name for name in place.node.links if name not in ties | {names.INTERNET}])
             place.node.settle(everything=True)
         known = {names.vpc_link(vpc) for vpc in self._routers} | {names.site_link(site) for site in self._sites}
-        internet.node.delete_links([name for name in internet.node.links if name[0] in "vs" and name not in known])
+        known |= self._tunnels.entrances()
+        internet.node.delete_links([name for name in internet.node.links if name[0] in "vsg" and name not in known])
         internet.node.settle(everything=True)
         lost = [Change(self._world.get(key), None) for key in failures]
         self._forget(failures)
@@ -147,6 +151,7 @@ class LinuxFabric:
         for place in self._sites.values():
             place.node.close()
         self._appliances.close()
+        self._tunnels.close()
         if self._internet is not None:
             self._internet.node.close()
         self._reset()
@@ -235,6 +240,7 @@ class LinuxFabric:
         known |= {names.vpc_pin(id_) for kind, id_ in world if kind is Kind.VPC}
         known |= {names.site_pin(id_) for kind, id_ in world if kind is Kind.SITE}
         known |= self._appliances.pins(world)
+        known |= self._tunnels.pins(world.values()) if self._encrypts else set()
         for pin in self._pins.iterdir():
             if pin.name.partition(".")[0] not in known:  # behind a dot: a part of a VPC, which its router knows
                 namespaces.unpin(pin)
@@ -272,8 +278,9 @@ class LinuxFabric:
     # A VPC
 
     def _apply_vpc(self, vpc_id: str, share: list[Change]) -> dict[RecordKey, str]:
-        self._peers.looked(vpc_id)
         vpc = next((change for change in share if change.key[0] is Kind.VPC), None)
+        if vpc is not None:
+            self._peers.looked(vpc_id)
         if vpc is not None and vpc.new is None:
             self._remove_vpc(vpc_id)
             share = [change for change in share if change is not vpc]
@@ -390,7 +397,7 @@ class LinuxFabric:
 
     def _nodes(self) -> dict[str, Node]:
         """All namespaces of ours, by the names of their pins."""
-        found = [router.node for router in self._routers.values()] + self._appliances.nodes()
+        found = [router.node for router in self._routers.values()] + self._appliances.nodes() + self._tunnels.nodes()
         found += [place.node for place in self._sites.values()]
         found += [self._internet.node] if self._internet is not None else []
         return {node.path.name: node for node in found}
@@ -440,22 +447,30 @@ class LinuxFabric:
             self._repair_vpc(vpc_id, set(), wire_lost=True)
         ports = [port for port in self._appliances.ports(self._world.values()) if port.instance_id == node.path.name]
         self._appliances.become(ports, (), touched)
+        self._tunnels.mend(internet, node, gone, touched)
         self._settle_outside(internet)
 
     # Wires
 
     def _usable(self, router: Router, vpc: Vpc) -> set[str]:
-        return wires_of(vpc, self._sites) & router.node.links.keys()
+        ties = {names.vpn_link(link.id) for link in vpc.vpn if self._encrypts or self._tied(link)}
+        return (wires_of(vpc) | ties) & router.node.links.keys()
+
+    def _tied(self, link: VpnLink) -> bool:
+        """There is a site for a plain wire to end at."""
+        place = self._sites.get(link.site or "")
+        return place is not None and place.takes()
 
     def _wire(self, router: Router, vpc: Vpc) -> set[str]:
         """Make the wires a VPC has a right to, as far as their other ends are there."""
         internet = self._start()
         if vpc.online:
             wires.join(internet.node, names.vpc_link(vpc.id), router.node, names.INTERNET)
-        for link in vpc.vpn:
-            place = self._sites.get(link.site or "")
-            if place is not None and place.takes():
-                place.tie(router.node, vpc, link.id)
+        if self._encrypts:
+            self._tunnels.tie(internet, router.node, vpc)
+        for link in vpc.vpn if not self._encrypts else ():
+            if self._tied(link):
+                self._sites[link.site or ""].tie(router.node, vpc, link.id)
         self._peers.join(router, vpc)
         return self._usable(router, vpc)
 
@@ -466,6 +481,8 @@ class LinuxFabric:
         for name in [name for name in ways if name not in usable]:
             if name == names.INTERNET:
                 wires.part(internet.node, names.vpc_link(router.vpc.id), router.node, name)
+                continue
+            if self._tunnels.untie(internet, name, router.node):
                 continue
             place = next((place for place in self._sites.values() if name in place.node.links), None)
             if place is not None:
@@ -502,7 +519,8 @@ class LinuxFabric:
                 if block.version == 6:
                     internet.leave(block)
         elif isinstance(old, Site):
-            internet.leave(old.public_ip)
+            for own in old.public:
+                internet.leave(own)
 
     def _advertise(self, internet: Internet, old: Record | None, new: Record | None) -> None:
         if isinstance(new, Port):
@@ -541,11 +559,10 @@ def vpc_of(record: Record) -> str:
     return "" if isinstance(record, Site) else record.vpc_id
 
 
-def wires_of(vpc: Vpc, sites: Mapping[str, SitePlace]) -> set[str]:
-    """The wires a VPC has a right to now."""
+def wires_of(vpc: Vpc) -> set[str]:
+    """The wires a VPC has a right to now, but for VPN connections."""
     found = {names.INTERNET} if vpc.online else set()
-    tied = [link for link in vpc.vpn if link.site and link.site in sites and sites[link.site].takes()]
-    return found | {names.vpn_link(link.id) for link in tied} | {names.peering_link(link.id) for link in vpc.peerings}
+    return found | {names.peering_link(link.id) for link in vpc.peerings}
 
 
 def _gains_public(share: Iterable[Change]) -> bool:

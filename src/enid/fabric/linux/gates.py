@@ -9,7 +9,7 @@ more; and later, when none can be inside, the rest.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TypeVar
 
@@ -18,6 +18,7 @@ from enid.fabric.linux.cells import Cells
 from enid.fabric.linux.groups import Element
 from enid.fabric.linux.names import TABLE
 from enid.fabric.linux.ruleset import no_translation, skeleton, translation
+from enid.fabric.linux.untracked import former
 from enid.netlink import nftables
 from enid.netlink.netfilter import NetfilterSocket
 from enid.netlink.nftables import Data, Key, in_table
@@ -49,7 +50,10 @@ class Gates:
         self._skeleton: list[bytes] = []
         self._structure: list[bytes] = []
         self._elements: Cells[tuple[str, Key], Data] = Cells()
-        self._sets: set[str] = set()
+        self._sets: dict[str, nftables.Set] = {}
+        """Those of security groups that are there."""
+        self._kept: list[str] = []
+        """What :mod:`former` needs until flows are judged: names of sets."""
         self._features: defaultdict[str, set[groups.Feature]] = defaultdict(set)
         self._unused: dict[str, int] = {}
         """Group → how many of these its rules do not match by any more; all of them, when it is gone."""
@@ -70,10 +74,16 @@ class Gates:
         self._hooked = False
         """Packets enter the retired tables until the next commit is through."""
 
-    def begin(self) -> None:
-        """Write the table anew with the next commit, whatever there is now; its counters go on."""
+    def begin(self, unjudged: bool = False) -> None:
+        """Write the table anew with the next commit, whatever there is now; its counters go on.
+
+        :param unjudged: it is marked so until :meth:`let_go`.
+        """
         self._clear()
         self._skeleton = skeleton(self.drops())
+        if unjudged:
+            self._skeleton.append(nftables.add_set(TABLE, former.UNJUDGED))
+            self._kept.append(former.UNJUDGED.name)
         self._retired = tables(self._netfilter)
         self._hooked = bool(self._retired)
         self._table = names.table(_number(self._table) + 1)
@@ -167,7 +177,7 @@ class Gates:
     def _know_sets(self, wanted: Iterable[nftables.Set]) -> None:
         for declared in wanted:
             if declared.name not in self._sets:
-                self._sets.add(declared.name)
+                self._sets[declared.name] = declared
                 self._structure.append(nftables.add_set(TABLE, declared))
 
     def _carry(self, port: Port, more: int) -> None:
@@ -200,9 +210,19 @@ class Gates:
         idle = sum(1 for users in (*self._combinations.values(), *self._timeouts.values()) if not users)
         return idle + sum(self._unused.values())
 
-    def commit(self) -> None:
-        """One transaction, unless it is too big for an ordinary user's socket. Raises OSError."""
+    def carried(self, group: str) -> Collection[tuple[str, ...]]:
+        """The combinations with chains that the group is part of."""
+        return self._carrying.get(group, ())
+
+    def commit(self, keep: bool = False) -> None:
+        """One transaction, unless it is too big for an ordinary user's socket. Raises OSError.
+
+        :param keep: what is taken out of the sets of security groups, and put into them, stands beside them until
+            :meth:`let_go`, for :mod:`former` to read.
+        """
         work = self._elements.take()
+        kept = former.beside(self._sets, work) if keep else {}
+        self._kept += kept
         doomed: dict[str, list[Key]] = defaultdict(list)
         for (name, key), _ in chain(work.removed, work.changed):
             doomed[name].append(key)
@@ -215,13 +235,19 @@ class Gates:
         guarded = bool(self._acls.held)
         acls, left_over = network_acls.rewritten(self._acls.take(), guarded, bool(self._acls.held))
         log = self._log()
-        messages = [*self._skeleton, *log, *acls, *gone, *first, *self._structure, *chain(*added.values()), *left_over]
+        begin = [*self._skeleton, *log, *acls, *chain(*kept.values()), *gone]
+        messages = [*begin, *first, *self._structure, *chain(*added.values()), *left_over]
         self._skeleton, self._structure = [], []
         for transaction in self._transactions([in_table(message, self._table) for message in messages]):
             self._netfilter.commit(transaction)
         if self._hooked:
             self._hooked = False
             self._unhook()
+
+    def let_go(self) -> None:
+        """Of what was kept, and of the mark: all flows are judged."""
+        doomed, self._kept = self._kept, []
+        self._netfilter.commit([nftables.delete_set(self._table, name) for name in doomed])
 
     def _transactions(self, messages: list[bytes]) -> Iterator[list[bytes]]:
         """If it must be several while another table judges, base chains come last: no packet meets half a table."""
@@ -238,6 +264,11 @@ class Gates:
         chains = self._dump(nftables.get_chains(), nftables.parse_chain)
         doomed = [(table, name) for table, name, base in chains if base and table in self._retired]
         self._netfilter.commit([nftables.delete_chain(table, name) for table, name in doomed])
+
+    @property
+    def replaced(self) -> Sequence[str]:
+        """Older tables of which something is left, the last one first: see :meth:`tidy`."""
+        return sorted(self._retired, key=_number, reverse=True)
 
     @property
     def replaces(self) -> bool:

@@ -9,19 +9,20 @@ from __future__ import annotations
 import errno
 import hashlib
 from collections import Counter
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, ip_network
 from pathlib import Path
 
 import structlog
 
 from enid.fabric.linux import names
 from enid.fabric.linux.node import ROUTER_SETTINGS, Node, Shape, key_of
-from enid.fabric.linux.routing import host
 from enid.netlink import addresses, links, neighbours, nftables, routes
 from enid.netlink import expressions as nft
 from enid.netlink.nftables import ACCEPT, FORWARD, PREROUTING, ifname
 from enid.netlink.routes import BLACKHOLE, MAIN, Network, Route
 from enid.netlink.socket import RouteSocket
+from enid.topology.blocks import exactly
+from enid.topology.records import Address
 
 _HOST_MTU = 1500
 _TABLE = names.TABLE
@@ -47,17 +48,16 @@ class Internet:
         assert isinstance(own, IPv4Address)
         self.node.addresses.announce([(IPv4Interface(own), True)])
 
-    def lead(self, destination: Network | IPv4Address, link: str) -> None:
+    def lead(self, destination: Network | Address, link: str) -> None:
         """Route a public address, or a VPC's IPv6 block, down the wire ``link``."""
-        network = host(destination) if isinstance(destination, IPv4Address) else destination
+        network = _block(destination)
         gateway = names.LOWER[network.version]
         route = Route(network, device=self.node.links[link], gateway=gateway, onlink=network.version == 4)
         self.node.routes.announce([(key_of(route), route)])
 
-    def leave(self, destination: Network | IPv4Address) -> None:
+    def leave(self, destination: Network | Address) -> None:
         """Nobody has it any more."""
-        network = host(destination) if isinstance(destination, IPv4Address) else destination
-        self.node.routes.withdraw([(MAIN, network, 0)])
+        self.node.routes.withdraw([(MAIN, _block(destination), 0)])
 
     def protect_host(self) -> None:
         """Through the host's link only answers go out to the host. Other traffic is not tracked here: it is not ours to
@@ -104,7 +104,7 @@ class Internet:
         inside = self.node.links[names.HOST_LINK]
         self.node.shapes[names.HOST_LINK] = Shape(names.mac(device, "upper"), _HOST_MTU)
         self.node.neighbours.announce([((inside, names.HOST_ADDRESS), names.mac(device, "lower"))])
-        back = Route(host(names.HOST_ADDRESS), device=inside)
+        back = Route(exactly(names.HOST_ADDRESS), device=inside)
         self.node.routes.announce([(key_of(back), back)])
         self.protect_host()
 
@@ -146,6 +146,10 @@ class Internet:
         (code,) = outside.batch([routes.replace_route(wanted)])
         if code < 0:
             log.warning("host route not added", destination=str(wanted.destination), errno=errno.errorcode.get(-code))
+
+
+def _block(destination: Network | Address) -> Network:
+    return exactly(destination) if isinstance(destination, IPv4Address | IPv6Address) else destination
 
 
 def leave_host(device: str) -> None:

@@ -10,7 +10,7 @@ import select
 from collections.abc import Callable, Iterable
 
 from enid.fabric.linux import names
-from enid.fabric.linux.node import GATEWAY, LOOPBACK, OUR_RULES, Aspect, Node, is_ours, key_of
+from enid.fabric.linux.node import GATEWAY, LOOPBACK, Aspect, Node, is_our_rule, is_ours, key_of
 from enid.netlink import addresses, classifiers, links, neighbours, nftables, routes, rules
 from enid.netlink.notifications import Lost, Notice
 from enid.netlink.socket import NETLINK_NETFILTER
@@ -110,7 +110,7 @@ def _neighbour(node: Node, body: bytes, gone: bool) -> bool:
 
 def _rule(node: Node, body: bytes, gone: bool) -> bool:
     rule = rules.parse_rule(body)
-    return rule.priority in OUR_RULES and gone == (rule in node.rules.held)
+    return is_our_rule(rule) and gone == (rule in node.rules.held)
 
 
 def _program(node: Node, body: bytes, gone: bool) -> bool:

@@ -15,9 +15,9 @@ from enid.fabric.linux import mirroring, names
 from enid.fabric.linux.mirror import MirrorPlace
 from enid.fabric.linux.mirroring import Copies, hop
 from enid.fabric.linux.node import Node, key_of
-from enid.fabric.linux.routing import host
 from enid.netlink import namespaces
 from enid.netlink.routes import Route
+from enid.topology.blocks import exactly
 from enid.topology.records import Mirror, Port
 
 log = structlog.get_logger()
@@ -87,7 +87,7 @@ class Mirrors:
                     next_hop = hop(version, wire, inward)
                     mac = port.mac if inward else names.router_mac(self._node.path.name)
                     self._node.neighbours.announce([((wire, next_hop), mac)])
-                    way = Route(host(next_hop), device=wire, gateway=next_hop if version == 6 else None)
+                    way = Route(exactly(next_hop), device=wire, gateway=next_hop if version == 6 else None)
                     self._node.routes.announce([(key_of(way), way)])
         if working:
             self._wanted[port.id] = mirroring.copies(port, working)
@@ -112,7 +112,7 @@ class Mirrors:
                 self._leaving.add(session.id)
                 hops = [hop(version, place.wire, inward) for version in _VERSIONS for inward in (True, False)]
                 self._node.neighbours.withdraw((place.wire, next_hop) for next_hop in hops)
-                self._node.routes.withdraw(key_of(Route(host(next_hop))) for next_hop in hops)
+                self._node.routes.withdraw(key_of(Route(exactly(next_hop))) for next_hop in hops)
 
     def commit(self) -> None:
         """Let the tables say what was announced, and let go of what ended.

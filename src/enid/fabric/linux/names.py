@@ -11,6 +11,10 @@ TABLE = "enid00000000"
 """The nftables table; in a VPC's router its successors count on, see :mod:`gates`."""
 MIRRORS = "enid_mirrors"
 """The tables of traffic mirroring in a VPC's router, one per IP version."""
+TUNNEL = "ipsec"
+"""What the names of strongSwan's links begin with."""
+STRONGSWAN = 220
+"""The kernel table strongSwan writes its routes to, and by default the priority of the rule that leads there."""
 INTERNET = "internet"
 """The namespace where all internet gateways meet, and every other namespace's link to it."""
 HOST_LINK = "host"
@@ -55,8 +59,18 @@ def is_port_link(link: str) -> bool:
 
 
 def vpn_link(connection_id: str) -> str:
-    """Both ends of the wire that stands for a VPN connection."""
+    """Both ends of the wire that stands for a VPN connection, or leads to where its tunnels end."""
     return "n" + _tail(connection_id)
+
+
+def tunnels_link(connection_id: str) -> str:
+    """The wire to where a VPN connection's tunnels end, seen from the internet."""
+    return "g" + _tail(connection_id)
+
+
+def is_tunnel(link: str) -> bool:
+    """Whether a link is strongSwan's, which makes and removes it as it likes."""
+    return link.startswith(TUNNEL)
 
 
 def peering_link(peering_id: str) -> str:
@@ -101,6 +115,11 @@ def site_link(site: str) -> str:
 
 def vpc_pin(vpc_id: str) -> str:
     return vpc_id
+
+
+def tunnels_pin(connection_id: str) -> str:
+    """The namespace where the tunnels of a VPN connection end."""
+    return connection_id
 
 
 def site_pin(site: str) -> str:

@@ -14,6 +14,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Interface
 from pathlib import Path
 
 from enid.fabric.linux.cells import Cells
+from enid.fabric.linux.names import STRONGSWAN, is_tunnel
 from enid.netlink import addresses, links, namespaces, neighbours, routes, rules, sysctl
 from enid.netlink.addresses import Interface
 from enid.netlink.links import Link
@@ -31,8 +32,8 @@ _FIRST_INDEX = 1 << 16
 LOOPBACK = 1
 GATEWAY = IPv6Interface("fe80::1/128")
 _GATEWAY_FLAGS = addresses.NODAD | addresses.NOPREFIXROUTE
-OUR_RULES = range(1, 32766)
-"""Their priorities."""
+_OUR_RULES = range(1, 32766)
+"""Their priorities, but for strongSwan's."""
 
 ROUTER_SETTINGS: Mapping[str, int] = {
     "net/ipv4/ip_forward": 1,
@@ -109,8 +110,13 @@ def key_of(route: Route) -> RouteKey:
 
 
 def is_ours(route: Route) -> bool:
-    """Not the kernel's own, and not made by a stranger."""
-    return route.protocol == STATIC
+    """Not the kernel's own, and not made by a stranger; strongSwan's look like an administrator's."""
+    return route.protocol == STATIC and route.table != STRONGSWAN
+
+
+def is_our_rule(rule: Rule) -> bool:
+    """The same of a rule."""
+    return rule.priority in _OUR_RULES and rule.priority != STRONGSWAN
 
 
 class Node:
@@ -158,7 +164,7 @@ class Node:
 
     def _links_there(self) -> dict[str, Link]:
         found = map(links.parse_link, self.route.dump(links.get_links()))
-        return {link.name: link for link in found if link.index != LOOPBACK}
+        return {link.name: link for link in found if link.index != LOOPBACK and not is_tunnel(link.name)}
 
     def _addresses_there(self) -> tuple[dict[Interface, bool], dict[int, bool]]:
         """Those of ``lo``, and the links that have the gateway's."""
@@ -172,7 +178,7 @@ class Node:
 
     def _rules_there(self) -> dict[Rule, bool]:
         bodies = (body for version in (4, 6) for body in self.route.dump(rules.get_rules(version)))
-        return {rule: True for rule in map(rules.parse_rule, bodies) if rule.priority in OUR_RULES}
+        return dict.fromkeys(filter(is_our_rule, map(rules.parse_rule, bodies)), True)
 
     def _neighbours_there(self) -> dict[tuple[int, IPv4Address | IPv6Address], str]:
         bodies = (body for version in (4, 6) for body in self.route.dump(neighbours.get_neighbours(version)))

@@ -20,6 +20,10 @@ from enid.fabric.linux.groups import Element
 from enid.fabric.linux.mirrors import Mirrors
 from enid.fabric.linux.node import ROUTER_SETTINGS, Aspect, Node, key_of
 from enid.fabric.linux.tables import Tables
+from enid.fabric.linux.untracked.cuts import Cuts
+from enid.fabric.linux.untracked.judge import Scene
+from enid.fabric.linux.untracked.narrowing import narrowing
+from enid.fabric.linux.untracked.residents import Residents
 from enid.netlink import conntrack
 from enid.netlink.addresses import Interface
 from enid.netlink.routes import Route as KernelRoute
@@ -76,7 +80,9 @@ class Router:
         self._guest = guest
         self._groups: dict[str, SecurityGroup] = {}
         self._acls: dict[str, NetworkAcl] = {}
+        self._residents = Residents()
         self._gates = Gates(self.node.netfilter)
+        self._cuts = Cuts(self.node.netfilter)
         self._tables = Tables(self.node, self._resolve)
         self._mirrors = Mirrors(self.node, counts)
         self._wires: set[str] = set()
@@ -100,9 +106,12 @@ class Router:
             self._mirrors.make(self._ports_here(changes))
             carried = [change for change in changes if change.key not in failures]
             carried += [Change(change.old, None) for change in changes if change.key in failures and change.old]
+            less = narrowing(carried, self._groups, self._gates.carried, self._here)
             self._stage(carried, wires)
-            failures |= self._settle()
+            failures |= self._settle(keep=less is not None)
             self._forget_flows(carried)
+            self._cuts.follow(self._scene(), carried, less)
+            self._gates.let_go()
             return failures
         except OSError as error:
             raise RouterError(str(error)) from error
@@ -119,13 +128,15 @@ class Router:
             self.node.straighten()
             self._adopt_programs()
             failures = self._plug(changes)
-            self._gates.begin()
+            self._gates.begin(unjudged=True)
             self._stage([change for change in changes if change.key not in failures], wires)
             failures |= self._settle(everything=True)
             gone = {network for _, network, _ in delivered.keys() - self.node.routes.held.keys()}
             private = [network.network_address for network in gone if network.prefixlen == network.max_prefixlen]
             prefixes = [route.destination for route in delivered.values() if route.gateway in names.LOWER.values()]
             conntrack.forget(self.node.netfilter, private, blocks=[prefix for prefix in prefixes if prefix in gone])
+            self._cuts.adopt(self._scene(), self._gates.replaced)
+            self._gates.let_go()
             return failures
         except OSError as error:
             raise RouterError(str(error)) from error
@@ -278,10 +289,20 @@ class Router:
         if whole:
             self._announce_vpc()
         self._tables.stage(self.vpc, whole)
+        self._stage_local(changes, whole)
         self._stage_middles()
         self._accelerator.steer(self._tables.steering())
         if any(change.key[0] is Kind.NETWORK_ACL for change in changes):
             self._accelerator.guard([subnet for acl in self._acls.values() for subnet in network_acls.guarded(acl)])
+
+    def _stage_local(self, changes: Sequence[Change], whole: bool) -> None:
+        """What leads to the VPC's own addresses, and no further. After the tables: the same route may have been one of
+        theirs, and is withdrawn there."""
+        routes = [routing.unreachable(block) for block in self.vpc.blocks] if whole else []
+        for change in changes:
+            if isinstance(change.new, Port) and self._here(change.new):
+                routes += _deliveries(change.new, self._device(change.new))
+        self.node.routes.announce((key_of(route), route) for route in routes)
 
     def _stage_middles(self) -> None:
         ports = [self.ports[id_] for id_ in self._tables.middles() if id_ in self.ports]
@@ -330,12 +351,11 @@ class Router:
         self._shorten_entrance()
         for table in vpc.gateway_tables:
             self._tables.use(table)
-        routes = [routing.unreachable(block) for block in vpc.blocks]
-        self.node.routes.announce((key_of(route), route) for route in routes)
         self.node.addresses.announce((address, True) for address in _own_addresses(vpc))
 
     def _withdraw_port(self, port: Port, new: Record | None) -> None:
         self.ports.pop(port.id, None)
+        self._residents.withdraw(port)
         self._tables.moved(port.id)
         self._gates.withdraw_port(port, self._here(port))
         if not self._here(port):
@@ -353,6 +373,7 @@ class Router:
 
     def _announce_port(self, port: Port) -> None:
         self.ports[port.id] = port
+        self._residents.announce(port)
         self._tables.moved(port.id)
         self._gates.announce_port(port, self._here(port))
         if self._here(port):
@@ -363,7 +384,6 @@ class Router:
             self.node.neighbours.announce(((device, address), port.mac) for address in _neighbours(port))
             if any(part.version == 6 for part in (*port.addresses, *port.prefixes)):
                 self.node.gateways.announce([(device, True)])
-            self.node.routes.announce((key_of(route), route) for route in _deliveries(port, device))
 
     def _resolve(self, route: Route) -> routing.Hop | None:
         if route.kind is TargetKind.BLACKHOLE:
@@ -378,11 +398,14 @@ class Router:
 
     # The kernel
 
-    def _settle(self, everything: bool = False) -> dict[RecordKey, str]:
-        """Carry out what is staged. A link that is suddenly gone is its port's failure, anything else the router's."""
+    def _settle(self, everything: bool = False, keep: bool = False) -> dict[RecordKey, str]:
+        """Carry out what is staged. A link that is suddenly gone is its port's failure, anything else the router's.
+
+        :param keep: see :meth:`Gates.commit`.
+        """
         self._accelerator.fence()
         failed = self.node.settle_neighbours(everything)
-        self._gates.commit()
+        self._gates.commit(keep)
         failed |= self.node.settle_routes(everything)
         self._mirrors.commit()
         self._accelerator.open()
@@ -395,6 +418,9 @@ class Router:
         return {
             owners[device].key: f"its link is gone ({reason})" for device, reason in failed.items()
         } | self._settle()
+
+    def _scene(self) -> Scene:
+        return Scene(self.vpc, self.ports, self._residents, self._groups, self._tables.records(), self._here)
 
     def _forget_flows(self, changes: Sequence[Change]) -> None:
         """An address that leaves an interface takes no flow along, neither to its next holder nor to the old one."""
@@ -424,7 +450,7 @@ class Router:
             self._gates.announce_group(group)
         for port in self.ports.values():
             self._gates.announce_port(port, self._here(port))
-        for table in self._tables.records():
+        for table in self._tables.records().values():
             self._gates.announce(elements.way_in(table))
         self._gates.announce(_elements(self.vpc, self._wires))
         self._gates.announce(map(elements.middle, self._middles))

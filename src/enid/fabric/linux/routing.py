@@ -16,7 +16,7 @@ from enid.fabric.linux.names import LOWER, PORT, TRANSIT, UPPER, mark
 from enid.netlink.routes import MAIN, UNREACHABLE, Network
 from enid.netlink.routes import Route as KernelRoute
 from enid.netlink.rules import Rule
-from enid.topology.blocks import DELEGATED_LENGTH
+from enid.topology.blocks import DELEGATED_LENGTH, exactly
 from enid.topology.records import Address, Route, RouteTable, Subnet, TargetKind
 
 _SUBNET_PRIORITY, _INSIDE_PRIORITY, _LOCAL_PRIORITY, _TABLE_PRIORITY = 3, 5, 10, 20
@@ -44,14 +44,9 @@ def upper_hop(device: int, network: Network) -> Hop:
     return Hop(device, UPPER[network.version])
 
 
-def host(address: Address) -> Network:
-    """The address as a block of its own."""
-    return IPv4Network(address) if address.version == 4 else IPv6Network(address)
-
-
 def delivery(address: Address, device: int) -> KernelRoute:
     """To a port of this host."""
-    return KernelRoute(host(address), device=device)
+    return KernelRoute(exactly(address), device=device)
 
 
 def delegation(prefix: Network, device: int) -> KernelRoute:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from enid.fabric.linux.names import INTERNET, PORT, TABLE, TRANSIT
+from enid.fabric.linux import solicitations
+from enid.fabric.linux.names import INTERNET, PORT, TABLE, TRANSIT, UPPER
 from enid.netlink import expressions as nft
+from enid.netlink.conntrack import CUT
 from enid.netlink.nftables import (
     ACCEPT,
     CATCH_ALL,
@@ -122,6 +124,8 @@ VIA_INTERNET, VIA_VPN, NO_GROUPS, VIA_PEERING = (number.to_bytes(4, "little") fo
 """Gateways and peers in place of a combination, and ports that groups do not apply to."""
 _ICMP_UNREACHABLE = {4: (3, (0, 1)), 6: (1, (0, 3))}
 _NEIGHBOUR_DISCOVERY = (135, 136)
+_RUNNING = nft.ct_status_is(nft.CONFIRMED, nft.CONFIRMED | CUT)
+"""Both gates have let the flow's first packet pass, and no change of their rules has cut it since (:mod:`cuts`)."""
 _APART = 1
 """The conntrack zone of flows that ports begin under addresses of others."""
 _TOLD_BY_ROUTERS = ((4, 3, 4), (4, 11, 0), (4, 11, 1), (6, 2, 0), (6, 3, 0), (6, 3, 1))
@@ -219,6 +223,9 @@ def _source() -> list[bytes]:
         *own,
         _rule("source", nft.iifname(), nft.lookup("outside"), nft.goto("outside_source")),
         _rule("source", *_ASKS_FOR_A_LEASE, nft.accept()),
+        # The kernel would learn from a solicitation who says that it is the gateway.
+        _rule("source", nft.version(6), nft.source(6), nft.equal(UPPER[6].packed), _drop("spoof")),
+        *solicitations.admitted("source"),
         *delegated,
         _rule("source", nft.iifname(), nft.lookup_value("unchecked"), nft.set_mark(), nft.goto("unchecked_source")),
         *peers,
@@ -259,11 +266,12 @@ def _unchecked_source() -> list[bytes]:
 
 def _forward() -> list[bytes]:
     """A tracked flow first. Only what both gates let pass is ever confirmed, so its packets, and ICMP errors about it
-    (which conntrack shows as the flow's own), need no further look. A packet without a flow has no status to match."""
+    (which conntrack shows as the flow's own), need no further look. A packet without a flow has no status to match, and
+    those of a flow that was cut are judged one by one, whichever way they go."""
     return [
         add_base_chain(TABLE, "forward", "filter", FORWARD, 0, ACCEPT),
         _rule("forward", nft.mark(TRANSIT), nft.goto("transit")),
-        _rule("forward", nft.ct_status(nft.CONFIRMED), nft.accept()),
+        _rule("forward", _RUNNING, nft.accept()),
         _rule("forward", nft.goto("new")),
         _rule("new", nft.ct_state(nft.INVALID), nft.goto("invalid")),
         # Only new flows: nothing is ever sent to a MAC that was learnt, so a forged one gains nothing, and looking at
@@ -317,13 +325,13 @@ def _transit() -> list[bytes]:
     again; unless it answers that flow, or the flow began here (conntrack mark 1). What is tracked apart all began here,
     and has no replies."""
     return [
-        _rule("apart", nft.ct_status(nft.CONFIRMED), nft.ct_reply(False), nft.accept()),
+        _rule("apart", _RUNNING, nft.ct_reply(False), nft.accept()),
         _rule("apart", nft.goto("new")),
         _rule("transit", nft.iifname(), nft.lookup_value("peer_mark"), nft.goto("crossing")),
         _rule("transit", nft.ct_zone(_APART), nft.goto("apart")),
         _rule("transit", nft.ct_state(nft.RELATED), nft.accept()),
-        _rule("transit", nft.ct_status(nft.CONFIRMED), nft.ct_reply(), nft.accept()),
-        _rule("transit", nft.ct_status(nft.CONFIRMED), nft.ct_mark(1), nft.accept()),
+        _rule("transit", _RUNNING, nft.ct_reply(), nft.accept()),
+        _rule("transit", _RUNNING, nft.ct_mark(1), nft.accept()),
         _rule("transit", nft.ct_state(nft.NEW), nft.set_ct_mark(1)),
         _rule("transit", nft.goto("new")),
     ]
@@ -334,8 +342,8 @@ def _crossing() -> list[bytes]:
     looks like a part of it and comes over another is none. (Of two such flows at once, the later one waits.)"""
     own = nft.iifname() + nft.load_ct_mark(nft.FIELD + 4) + nft.lookup("peer_flows")
     return [
-        _rule("crossing", nft.ct_status(nft.CONFIRMED), own, nft.accept()),
-        _rule("crossing", nft.ct_status(nft.CONFIRMED), nft.goto("invalid")),
+        _rule("crossing", _RUNNING, own, nft.accept()),
+        _rule("crossing", _RUNNING, nft.goto("invalid")),
         _rule("crossing", nft.iifname(), nft.lookup_value("peer_mark"), nft.set_ct_mark()),
         _rule("crossing", nft.goto("new")),
     ]
@@ -391,11 +399,13 @@ def _router() -> list[bytes]:
         add_base_chain(TABLE, "input", "filter", INPUT, 0, ACCEPT),
         *(_rule("input", nft.icmp_type(6, kind, 0), nft.accept()) for kind in _NEIGHBOUR_DISCOVERY),
         _rule("input", *_ASKS_FOR_A_LEASE, nft.iifname(), nft.lookup_missing("outside"), nft.goto("asked")),
+        *solicitations.asked("input"),
         _rule("input", nft.for_many(), nft.drop()),
         _rule("input", nft.mark_is(PORT, PORT | TRANSIT), nft.goto("asked")),
         _rule("input", _drop("to_router")),
         _rule("asked", nft.iifname(), nft.over_rate("service_rate", RATE), _drop("too_fast")),
         _rule("asked", *_ASKS_FOR_A_LEASE, nft.accept()),
+        *solicitations.answered("asked", _drop("spoof"), _drop("to_router")),
         *(_rule("asked", _service(version), nft.accept()) for version in (4, 6)),
         _rule("asked", _drop("to_router")),
         add_base_chain(TABLE, "output", "filter", OUTPUT, 0, ACCEPT),

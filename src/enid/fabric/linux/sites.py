@@ -1,4 +1,4 @@
-"""A site: a place outside AWS, joined to the internet by its public address and to VPCs by VPN connections.
+"""A site: a place outside AWS, joined to the internet by its public addresses and to VPCs by VPN connections.
 
 The wire that stands for a VPN connection is where an IPsec tunnel would be.
 """
@@ -6,16 +6,15 @@ The wire that stands for a VPN connection is where an IPsec tunnel would be.
 from __future__ import annotations
 
 from collections import Counter
-from ipaddress import IPv4Network, ip_interface
+from ipaddress import ip_interface
 from pathlib import Path
 
 from enid.fabric.linux import names, wires
 from enid.fabric.linux.internet import Internet
 from enid.fabric.linux.node import END_SETTINGS, Node, RouteKey, key_of
-from enid.netlink.routes import Route
-from enid.topology.records import Site, Vpc
-
-_DEFAULT = IPv4Network("0.0.0.0/0")
+from enid.netlink.routes import MAIN, Route
+from enid.topology.blocks import ANYWHERE
+from enid.topology.records import Address, Site, Vpc
 
 
 class SitePlace:
@@ -28,22 +27,28 @@ class SitePlace:
         """It is going: VPCs shall not use it any more."""
 
     def join(self, internet: Internet) -> None:
-        """Its public address, known to the internet."""
+        """Its public addresses, known to the internet."""
         link = names.site_link(self.site.id)
         wires.join(internet.node, link, self.node, names.INTERNET)
-        internet.lead(self.site.public_ip, link)
-        self.node.addresses.announce([(ip_interface(self.site.public_ip), True)])
+        for own in self.site.public:
+            internet.lead(own, link)
+            self.node.addresses.announce([(ip_interface(own), True)])
+            default = self._default(own)
+            self.node.routes.announce([(key_of(default), default)])
         if self.site.host_ip is not None:
             self.node.addresses.announce([(ip_interface(self.site.host_ip), True)])
-        device = self.node.links[names.INTERNET]
-        default = Route(_DEFAULT, device=device, gateway=names.UPPER[4], source=self.site.public_ip, onlink=True)
-        self.node.routes.announce([(key_of(default), default)])
+
+    def _default(self, own: Address) -> Route:
+        """To the internet, from one of its public addresses."""
+        device, version = self.node.links[names.INTERNET], own.version
+        return Route(ANYWHERE[version], device=device, gateway=names.UPPER[version], source=own, onlink=version == 4)
 
     def become(self, site: Site) -> None:
         """The record changed; :meth:`join` follows."""
         old, self.site = self.site, site
-        gone = [end for end in (old.public_ip, old.host_ip) if end is not None]
+        gone = [*old.public, *([old.host_ip] if old.host_ip else [])]
         self.node.addresses.withdraw(map(ip_interface, gone))
+        self.node.routes.withdraw((MAIN, ANYWHERE[own.version], 0) for own in old.public)
 
     def takes(self) -> bool:
         """VPN connections can end here."""
@@ -71,6 +76,7 @@ class SitePlace:
 
     def leave(self, internet: Internet) -> None:
         """The site is gone."""
-        internet.leave(self.site.public_ip)
+        for own in self.site.public:
+            internet.leave(own)
         wires.part(internet.node, names.site_link(self.site.id), self.node, names.INTERNET)
         self.node.destroy()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Set
+from collections.abc import Collection, Iterator, Mapping, Set
 
 from enid.fabric.linux import routing
 from enid.fabric.linux.node import Node, RouteKey, key_of
@@ -44,8 +44,9 @@ class Tables:
         for route in table.routes:
             self._targeting[route.target].discard(table.id)
 
-    def records(self) -> Collection[RouteTable]:
-        return self._tables.values()
+    def records(self) -> Mapping[str, RouteTable]:
+        """By id."""
+        return self._tables
 
     def use(self, table: str) -> None:
         """One more port, or gateway, uses the table."""

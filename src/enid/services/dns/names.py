@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from enid.services import holders
 from enid.store import tables as t
 from enid.topology.records import Address
 
@@ -46,14 +47,8 @@ class Names:
 
     def _holder(self, address: Address) -> Any:
         """The row of the attachment; of a NAT gateway's too, which has no instance."""
-        query = (
-            select(t.attachments.c.instance_id)
-            .join(t.network_interfaces, t.network_interfaces.c.id == t.attachments.c.network_interface_id)
-            .join(t.private_addresses, t.private_addresses.c.network_interface_id == t.network_interfaces.c.id)
-            .where(t.network_interfaces.c.vpc_id == self._vpc_id, t.private_addresses.c.ip == str(address))
-            .where(t.attachments.c.status.in_(("attaching", "attached")))
-        )
-        return self._db.execute(query).first()
+        row = holders.attachment(self._db, self._vpc_id, address)
+        return row if row is not None and row.status in ("attaching", "attached") else None
 
     def instance(self, instance_id: str) -> Host | None:
         """An instance whose resource name is in use: the addresses of its primary interface, as its options allow."""

@@ -43,6 +43,8 @@ class InterfaceFacts:
     ipv4: tuple[str, ...]
     """The primary one first."""
     ipv6: tuple[str, ...]
+    ipv4_prefixes: tuple[str, ...]
+    ipv6_prefixes: tuple[str, ...]
     public: tuple[tuple[str, str], ...]
     """(private, public), in the order of the private addresses."""
     groups: tuple[tuple[str, str], ...]
@@ -93,14 +95,17 @@ def _interfaces(db: Connection, instance_id: str) -> list[InterfaceFacts]:
     rows = db.execute(query).all()
     ids = [row.id for row in rows]
     vpcs = _vpcs(db, {row.vpc_id for row in rows})
-    addresses, groups, public = _addresses(db, ids), _groups(db, ids), _public(db, ids)
-    return [_one(row, vpcs[row.vpc_id], addresses[row.id], groups[row.id], public[row.id]) for row in rows]
+    addresses, groups, public, prefixes = _addresses(db, ids), _groups(db, ids), _public(db, ids), _prefixes(db, ids)
+    return [
+        _one(row, vpcs[row.vpc_id], addresses[row.id], prefixes[row.id], groups[row.id], public[row.id]) for row in rows
+    ]
 
 
 def _one(
     row: Any,
     vpc: VpcFacts,
     addresses: Sequence[tuple[str, int]],
+    prefixes: Sequence[tuple[str, int]],
     groups: Sequence[tuple[str, str]],
     public: Mapping[str, str],
 ) -> InterfaceFacts:
@@ -117,6 +122,8 @@ def _one(
         vpc=vpc,
         ipv4=ipv4,
         ipv6=tuple(ip for ip, family in addresses if family == 6),
+        ipv4_prefixes=tuple(cidr for cidr, family in prefixes if family == 4),
+        ipv6_prefixes=tuple(cidr for cidr, family in prefixes if family == 6),
         public=tuple((ip, public[ip]) for ip in ipv4 if ip in public),
         groups=tuple(groups),
     )
@@ -130,6 +137,15 @@ def _addresses(db: Connection, ids: Sequence[str]) -> Mapping[str, list[tuple[st
     found: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
     for id_, ip, family in db.execute(query.where(private.network_interface_id.in_(ids))):
         found[id_].append((ip, family))
+    return found
+
+
+def _prefixes(db: Connection, ids: Sequence[str]) -> Mapping[str, list[tuple[str, int]]]:
+    prefix = t.delegated_prefixes.c
+    query = select(prefix.network_interface_id, prefix.cidr, prefix.family).order_by(prefix.family, prefix.block)
+    found: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
+    for id_, cidr, family in db.execute(query.where(prefix.network_interface_id.in_(ids))):
+        found[id_].append((cidr, family))
     return found
 
 

@@ -171,6 +171,10 @@ def _interface(interface: InterfaceFacts, facts: Facts, region: str) -> Tree:
         tree["ipv4-associations"] = {public: private for private, public in interface.public}
     if interface.ipv6:
         tree["ipv6s"] = _lines(str(ip_address(ip)) for ip in interface.ipv6)
+    if interface.ipv4_prefixes:
+        tree["ipv4-prefix"] = _lines(interface.ipv4_prefixes)
+    if interface.ipv6_prefixes:
+        tree["ipv6-prefix"] = _lines(interface.ipv6_prefixes)
     if interface.subnet_ipv6_block:
         tree["subnet-ipv6-cidr-blocks"] = interface.subnet_ipv6_block
     if vpc.ipv6_blocks:

@@ -74,6 +74,7 @@ vpn_connections = Table(
     flag("static_routes_only"),
     text_column("state", default="available"),
     Column("tunnels", JSON, nullable=False),  # [{"OutsideIpAddress", "TunnelInsideCidr", "PreSharedKey"}]
+    Column("telemetry", JSON, nullable=True),  # [{"up", "since"}] of real tunnels; null before one was up
     text_column("created_at"),
     deleted_at(),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, PrimaryKeyConstraint, Table, Text, UniqueConstraint
 
 from enid.store.tables.columns import flag, id_column, listed_by, metadata, number, optional_text, owner, text_column
@@ -79,6 +81,12 @@ delegated_prefixes = Table(
 )
 """Every prefix of every interface. A block holds addresses or is a prefix: what the key cannot say, that the other
 table has nothing there, a call reads, and its transaction is serializable."""
+
+
+def _link(context: Any) -> str:
+    return str(context.get_current_parameters()["id"])[-14:]
+
+
 attachments = Table(
     "attachments",
     metadata,
@@ -91,6 +99,8 @@ attachments = Table(
     text_column("status", default="attaching"),  # attaching | attached | detaching
     text_column("attach_time"),
     flag("delete_on_termination"),
+    # What its end at the router is named after, see enid.fabric.linux.names.
+    Column("link", Text, default=_link, index=True, unique=True),
     UniqueConstraint("instance_id", "network_card_index", "device_index"),
 )
 """To an instance, or to something of AWS's own that the agent makes (nat-…): never to both."""

@@ -11,6 +11,7 @@ sites = Table(
     metadata,
     Column("name", Text, primary_key=True),
     text_column("public_ip", unique=True),
+    optional_text("public_ipv6", unique=True),
     optional_text("network"),  # CIDR behind it, e.g. a corporate network
     optional_text("host_ip"),  # the host's own address in that network
 )
