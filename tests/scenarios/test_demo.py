@@ -104,7 +104,8 @@ def test_an_interrupted_demo_leaves_nothing_behind(place: Path, moment: str) -> 
             assert line, seen
             seen += line
         os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(60) == 130
+        rest, _ = process.communicate(timeout=60)
+        assert process.returncode == 130, seen + rest
     assert_nothing_left(place)
 
 

@@ -26,9 +26,15 @@ def test_it_waits_for_the_end_of_the_block(number: int) -> None:
     assert done == ["all of it"]
 
 
-def test_an_exception_goes_first() -> None:
-    with pytest.raises(ZeroDivisionError):
+def test_a_failure_of_the_interrupted_block_is_told_as_the_interrupt() -> None:
+    with pytest.raises(KeyboardInterrupt) as told:
         interrupted(signal.SIGINT, lambda: print(1 // 0))
+    assert isinstance(told.value.__cause__, ZeroDivisionError)
+
+
+def test_a_failure_without_a_signal_stays_what_it_is() -> None:
+    with pytest.raises(ZeroDivisionError), held_back():
+        print(1 // 0)
 
 
 def test_without_a_signal_nothing_happens_and_the_handlers_are_the_old_ones() -> None:

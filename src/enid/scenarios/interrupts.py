@@ -12,10 +12,10 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """SIGINT and SIGTERM that come inside the block raise :class:`KeyboardInterrupt` when it has ended well.
+    """SIGINT and SIGTERM that come inside the block raise :class:`KeyboardInterrupt` when it has ended.
 
-    When it ends with an exception, that is answer enough. Only the main thread gets signals: elsewhere this has
-    no effect.
+    Also when it ends with an exception: a terminal sends the signal to the processes that the block started too, and
+    their end may be what it complains of. Only the main thread gets signals: elsewhere this has no effect.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -24,6 +24,10 @@ def held_back() -> Iterator[None]:
     before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in _SIGNALS}
     try:
         yield
+    except Exception as error:
+        if came:
+            raise KeyboardInterrupt from error
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
