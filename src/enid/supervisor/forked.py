@@ -29,9 +29,14 @@ class Forked:
     def __init__(self, title: str, work: Callable[[], int], kept: Collection[int] = ()) -> None:
         gc.freeze()  # a collection would write to every page that is shared
         self._code: int | None = None
-        self.pid = os.fork()
-        if not self.pid:
-            _go_on(title, work, kept)
+        # Until the child has put away the handlers of this process, which would take its signals for theirs.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            self.pid = os.fork()
+            if not self.pid:
+                _go_on(title, work, kept, mask)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     def ended(self, code: int) -> None:
         """Somebody else has waited for it."""
@@ -62,7 +67,7 @@ class Forked:
                 os.kill(self.pid, number)
 
 
-def _go_on(title: str, work: Callable[[], int], kept: Collection[int]) -> NoReturn:
+def _go_on(title: str, work: Callable[[], int], kept: Collection[int], mask: Collection[int]) -> NoReturn:
     code = 1
     try:
         os.setsid()
@@ -70,6 +75,7 @@ def _go_on(title: str, work: Callable[[], int], kept: Collection[int]) -> NoRetu
         for number in (signal.SIGTERM, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         _let_go_of_descriptors(kept)
         setproctitle(title)
         gc.enable()
