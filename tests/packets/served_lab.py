@@ -142,8 +142,11 @@ class Client:
         if kind in (m.REQUEST, m.RENEW):
             assert self.server is not None
             options.append((m.SERVER, self.server))
-        wire = m.encode(Message(kind, self.number.to_bytes(3, "big"), tuple(options)))
-        self.socket.sendto(wire, ("ff02::1:2", 547, 0, self.index))
+        self._wire = m.encode(Message(kind, self.number.to_bytes(3, "big"), tuple(options)))
+        self._send_again()
+
+    def _send_again(self) -> None:
+        self.socket.sendto(self._wire, ("ff02::1:2", 547, 0, self.index))
 
     def hear(self, patience: float = PATIENCE) -> Message | None:
         """The answer to what was sent last; None if none comes."""
@@ -162,9 +165,15 @@ class Client:
         return None
 
     def ask(self, kind: int, *addresses: IPv6Address) -> dict[str, tuple[int, int]]:
-        """The addresses it is told of, each with the seconds for which it is preferred and valid."""
+        """The addresses it is told of, each with the seconds for which it is preferred and valid.
+
+        It asks again each second, as clients do: datagrams may be lost.
+        """
         self.send(kind, *addresses)
-        return told(self.hear())
+        deadline = time.monotonic() + PATIENCE
+        while (answer := self.hear(1.0)) is None and time.monotonic() < deadline:
+            self._send_again()
+        return told(answer)
 
     def lease(self) -> dict[str, tuple[int, int]]:
         self.ask(m.SOLICIT)
