@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ipaddress import IPv4Network, ip_address, ip_interface, ip_network
 from pathlib import Path
 from typing import Any
@@ -255,7 +255,8 @@ def setting_altered(node: Any, scene: Scene) -> None:
 
 
 def pin_deleted(node: Any, scene: Scene) -> None:
-    namespaces.unpin(scene.router)
+    with suppress(OSError):  # it was repaired halfway
+        namespaces.unpin(scene.router)
 
 
 def guest_address_deleted(node: Any, scene: Scene) -> None:

@@ -47,3 +47,25 @@ def test_a_round_looks_at_everything(call: Any, host: Host, subnet: str, monkeyp
         rounds.work()
     assert host.fabric.repaired[:1] == ["vpc-1"]
     assert instance in host.guests.refreshed
+
+
+def test_what_is_lost_when_a_place_is_repaired_on_the_way_is_tried_again(
+    call: Any, host: Host, subnet: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch about one port tells of another one that failed."""
+    _, eni = launch(call, subnet)
+    host.settle()
+    lost = (Kind.PORT, eni)
+    carry_out = host.fabric.apply
+
+    def losing(changes: Any) -> Any:
+        host.fabric.world.pop(lost, None)
+        return {**carry_out(changes), lost: "its guest had no room for it"}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(host.fabric, "apply", losing)
+        launch(call, subnet)
+        host.settle()
+    assert host.port(eni) is None
+    host.reconciler.retry()
+    assert host.port(eni) is not None

@@ -64,7 +64,10 @@ class Fabric(Protocol):
 
     def apply(self, changes: Sequence[Change]) -> Failures:
         """Carry out a batch. When it returns, every withdrawn port receives nothing more, and every new or changed one
-        carries packets. A port's old place is fenced before its new place is announced."""
+        carries packets. A port's old place is fenced before its new place is announced.
+
+        A place in doubt is repaired before, and what failed there is among the failures, whatever the batch is about:
+        it is withdrawn."""
         ...
 
     def tidy(self) -> bool:
@@ -72,7 +75,8 @@ class Fabric(Protocol):
         ...
 
     def listen(self) -> bool:
-        """Whether others have touched something since the last :meth:`drifted`. Costs next to nothing."""
+        """Whether others have touched something since the last :meth:`drifted`, or a place is in doubt. Costs next to
+        nothing."""
         ...
 
     def drifted(self) -> Collection[str]:

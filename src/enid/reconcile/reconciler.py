@@ -302,6 +302,8 @@ class Reconciler:
         for change in changes:
             if change.key not in failures:
                 self._remember(change.key, change.new)
+        for key in failures.keys() - {change.key for change in changes}:
+            self._remember(key, None)
         self._note_failures(failures)
         for instance_id in touched & set(self._live):
             self._guests.configure(instance_id, list(self._ports[instance_id].values()))

@@ -105,11 +105,12 @@ class LinuxFabric:
 
     def apply(self, changes: Sequence[Change]) -> Failures:
         internet = self._start()
+        lost: dict[RecordKey, str] = {}
+        for vpc_id in list(self._broken):
+            lost |= self._rebuild(vpc_id).failures
         failures: dict[RecordKey, str] = {}
         effective = [Change(self._world.get(change.key), change.new) for change in changes]
         effective = [change for change in effective if change.old != change.new]
-        for vpc_id in list(self._broken):
-            self._renew(vpc_id)
         for change in effective:
             self._retract(internet, change.old)
         sites = [change for change in effective if change.key[0] is Kind.SITE]
@@ -131,18 +132,16 @@ class LinuxFabric:
         for change in sites:
             if change.new is None:
                 self._sites.pop(change.key[1]).leave(internet)
-        return failures
+        settled = {change.key for change in changes if change.new is None} | self._world.keys()
+        return {key: reason for key, reason in lost.items() if key not in settled} | failures
 
     def tidy(self) -> bool:
-        for vpc_id in list(self._broken):
-            self._renew(vpc_id)
-            self._peers.rejoin()
-            self._settle_outside(self._start())
-        busy = next((router for router in self._routers.values() if router.leaving), None)
+        sound = [router for vpc_id, router in self._routers.items() if vpc_id not in self._broken]
+        busy = next((router for router in sound if router.leaving), None)
         if busy is not None:
             busy.tidy()
             return True
-        more = [router.tidy() for router in self._routers.values()]
+        more = [router.tidy() for router in sound]
         return any(more)
 
     def close(self) -> None:
@@ -167,7 +166,7 @@ class LinuxFabric:
             leave_host(self._host_device)
 
     def listen(self) -> bool:
-        return self._lookout.listen()
+        return self._lookout.listen() or bool(self._broken)
 
     def drifted(self) -> Collection[str]:
         self._lookout.follow(self._nodes().values())
@@ -312,8 +311,12 @@ class LinuxFabric:
     def _renew(self, vpc_id: str) -> dict[RecordKey, str]:
         """Read the VPC's namespace again and make it equal the records."""
         vpc = self._world.get((Kind.VPC, vpc_id))
-        if (old := self._routers.pop(vpc_id, None)) is not None:
-            old.close()
+        if (old := self._routers.get(vpc_id)) is not None:
+            try:
+                old.node.repin()  # or it would end with the last descriptor, and all links with it
+            except OSError as error:
+                return self._doubt(vpc_id, error)
+            self._routers.pop(vpc_id).close()
             self.changed_routers.add(vpc_id)
         self._broken.discard(vpc_id)
         return self._open(vpc) or self._adopt(vpc_id) if isinstance(vpc, Vpc) else {}

@@ -210,8 +210,7 @@ class Node:
 
     def look_again(self) -> set[str]:
         """Put right what stands alone, and prepare to settle what differs; answers the names of links that are gone."""
-        if not namespaces.is_pinned(self.namespace, self.path):
-            namespaces.pin(self.namespace, self.path)
+        self.repin()
         sysctl.write(self.namespace, self.settings)
         self.route.batch([links.set_link(index=LOOPBACK, up=True)])
         self._bury()
@@ -223,6 +222,11 @@ class Node:
         self.rules.found(self._rules_there())
         self.neighbours.found(self._neighbours_there())
         return gone
+
+    def repin(self) -> None:
+        """Its pin leads to it again. Raises OSError."""
+        if not namespaces.is_pinned(self.namespace, self.path):
+            namespaces.pin(self.namespace, self.path)
 
     def _bury(self) -> None:
         """Forget links that are to be deleted and went by themselves, with their guest, and all that went with them."""
