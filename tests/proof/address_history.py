@@ -127,6 +127,24 @@ def interface_is_away(state: Interface, what: tuple[Any, ...]) -> float:
     return math.inf
 
 
+def wakes_address(what: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    """Whether a call that is nothing to the address may be something after the other one."""
+    match what, other:
+        case ("gone", interface), ("gain" | "move", gainer, *_):
+            return bool(gainer == interface)
+        case ("left", elastic), ("stand", _, standing):
+            return bool(standing == elastic)
+    return what[0] not in ("gone", "left")
+
+
+def wakes_interface(what: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    """The same of an interface."""
+    match what, other:
+        case ("stolen", address), ("born" | "add" | "may take" | "take", gained, *_):
+            return address in gained
+    return what[0] != "stolen"
+
+
 class Histories:
     """Sorts events into the histories of what they are about."""
 
@@ -150,11 +168,11 @@ class Histories:
         found = [
             f"address {address}\n{told}"
             for address, calls in self._addresses.items()
-            if (told := contradiction(calls, start.get(address), step_address, LOOKS))
+            if (told := contradiction(calls, start.get(address), step_address, LOOKS, wakes=wakes_address))
         ]
         for interface, calls in self._interfaces.items():
             begin = frozenset(self._before[interface]) if interface in self._before else None
-            if told := contradiction(calls, begin, step_interface, LOOKS, interface_is_away):
+            if told := contradiction(calls, begin, step_interface, LOOKS, interface_is_away, wakes_interface):
                 found.append(f"interface {interface}\n{told}")
         return found
 

@@ -14,6 +14,7 @@ that may be next is possible. It may miss an order: only a second search, of all
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,9 @@ Step = Callable[[Any, Any], Iterable[Any]]
 """(state, what) → the states that may follow; none when what was seen cannot have happened in this state."""
 Away = Callable[[Any, Any], float]
 """(state, what) → how many changes the state is away from one in which this can happen, as a guide to the search."""
+Wakes = Callable[[Any, Any], bool]
+"""(what, other) → whether the first, which is possible and changes nothing, might change something, or not be possible,
+once the other has happened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +45,18 @@ def unknown(begin: float, what: Any) -> Call:
     return Call(begin, math.inf, what, certain=False)
 
 
-MOST = 1_000_000
-"""Places the search looks at before it gives up."""
+MOST, SOME = 1_000_000, 30_000
+"""Places a long search, and a short one, looks at before it gives up."""
+_SHORT_ONES = 8
 
 
 def contradiction(
-    history: Sequence[Call], initial: State, step: Step, looks: Collection[str] = (), away: Away | None = None
+    history: Sequence[Call],
+    initial: State,
+    step: Step,
+    looks: Collection[str] = (),
+    away: Away | None = None,
+    wakes: Wakes | None = None,
 ) -> str:
     """Why the history is not linearizable; empty when it is.
 
@@ -55,10 +65,10 @@ def contradiction(
     """
     calls = sorted((call for call in history if call.certain), key=lambda call: call.begin)
     doubtful = sorted((call for call in history if not call.certain), key=lambda call: call.begin)
-    if away is not None and _Search(calls, doubtful, step, looks, away).succeeds(initial):
+    if away is not None and _Search(calls, doubtful, step, looks, wakes, away).succeeds_somehow(initial):
         return ""
-    search = _Search(calls, doubtful, step, looks)
-    return "" if search.succeeds(initial) else search.report()
+    search = _Search(calls, doubtful, step, looks, wakes)
+    return "" if search.succeeds_somehow(initial) else search.report()
 
 
 class TooHard(Exception):
@@ -75,12 +85,26 @@ class _Search:
         doubtful: Sequence[Call],
         step: Step,
         looks: Collection[str],
+        wakes: Wakes | None = None,
         away: Away | None = None,
     ) -> None:
-        self._calls, self._doubtful, self._step, self._looks, self._away = calls, doubtful, step, looks, away
+        self._calls, self._doubtful, self._step, self._looks = calls, doubtful, step, looks
+        self._wakes, self._away = wakes, away
         self._best: tuple[int, int, State] = (0, 0, None)
 
-    def succeeds(self, initial: State) -> bool:
+    def succeeds_somehow(self, initial: State) -> bool:
+        """:raises TooHard: nobody knows."""
+        for order in range(_SHORT_ONES):
+            try:
+                return self._succeeds(initial, SOME, random.Random(order).shuffle if order else None)
+            except TooHard:
+                continue
+        return self._succeeds(initial, MOST)
+
+    def _succeeds(
+        self, initial: State, most: int, mix: Callable[[list[tuple[int, int, int, State]]], None] | None = None
+    ) -> bool:
+        """:param mix: puts what could happen next in some order; the one that ends first comes first by default."""
         start = (0, 0, 0, initial)
         seen, stack = {start}, [start]
         while stack:
@@ -92,8 +116,10 @@ class _Search:
                 self._best = (first, ahead.bit_count(), state)
             following = [each for each in self._following(place) if each not in seen]
             seen.update(following)
+            if mix is not None:
+                mix(following)
             stack += reversed(following)
-            if len(seen) > MOST:
+            if len(seen) > most:
                 raise TooHard(self.report())
         return False
 
@@ -106,7 +132,7 @@ class _Search:
             what = self._calls[number].what
             for after in self._step(state, what):
                 found.append((*_advance(first, ahead | 1 << (number - first)), done, after))
-                if what[0] in self._looks:
+                if what[0] in self._looks or (after == state and self._sleeps(number, place)):
                     return [found[-1]]
         tried = set()
         for number, call in enumerate(self._doubtful):
@@ -118,6 +144,24 @@ class _Search:
                     if after != state and self._matters(state, after, call.what, open_):
                         found.append((first, ahead, done | 1 << number, after))
         return found
+
+    def _sleeps(self, number: int, place: tuple[int, int, int, State]) -> bool:
+        """Nothing that may come before the end of this call, which is nothing now, makes it more."""
+        if self._wakes is None:
+            return False
+        call = self._calls[number]
+        first, ahead, done, _ = place
+        for other in range(first, len(self._calls)):
+            if self._calls[other].begin > call.end:
+                break
+            if other != number and not ahead >> (other - first) & 1 and self._wakes(call.what, self._calls[other].what):
+                return False
+        for other, doubtful in enumerate(self._doubtful):
+            if doubtful.begin > call.end:
+                break
+            if not done >> other & 1 and self._wakes(call.what, doubtful.what):
+                return False
+        return True
 
     def _matters(self, state: State, after: State, doubtful: Any, open_: Iterable[int]) -> bool:
         """Whether some call that may be next goes otherwise after the doubtful one than before it."""
