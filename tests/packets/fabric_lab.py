@@ -116,9 +116,13 @@ class Guest:
             work.append(routes.replace_route(routes.Route(EVERYWHERE, device=index, gateway=plug.subnet.gateways[0])))
             work.append(routes.replace_route(routes.Route(EVERYWHERE6, device=index, gateway=ip_address("fe80::1"))))
             assert set(route.batch(work)) == {0}
-            # The kernel makes an IPv6 address its own a moment after it acknowledged it.
-            sixes = {ip_network(address) for address in plug.addresses if address.version == 6}
-            until(lambda: sixes <= _local(route), "the guest has its IPv6 addresses")
+        self.await_own(*plug.addresses)
+
+    def await_own(self, *own: IPv4Address | IPv6Address) -> None:
+        """The kernel makes an IPv6 address its own a moment after it acknowledged it."""
+        sixes = {ip_network(address) for address in own if address.version == 6}
+        with RouteSocket(self.namespace) as route:
+            until(lambda: sixes <= _local(route), "it has its IPv6 addresses")
 
     def run(self, command: str) -> subprocess.CompletedProcess[str]:
         """A shell command inside."""

@@ -145,6 +145,7 @@ def test_a_place_on_the_internet_may_have_ipv6(online: Lab) -> None:
     place, inside = online.site("pier"), online.guest(A).udp(A.addresses[1], 53)
     for address in (IPv6Address("2001:db8:66::1"), IPv6Address("2001:db8:66::2")):
         online.apply(replace(pier, public_ipv6=address))
+        place.await_own(address)
         outside = place.udp(address, 53)
         assert delivers(outside, inside, A.addresses[1]) == str(address)
         assert delivers(inside, outside, address) == str(A.addresses[1])
