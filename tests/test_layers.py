@@ -26,7 +26,7 @@ ALLOWED = {
     "scenarios": {"store", "topology", "guest", "supervisor", "cli"},
     "cli": {"ec2", "store", "topology", "fabric", "guest", "netlink", "flowlogs", "vpn", "supervisor", "scenarios"},
 }
-"""Beside these, every layer may use the top-level modules (settings, clock)."""
+"""Beside these, every layer may use the top-level modules (settings, clock, whole_file)."""
 
 
 def imports(path: Path) -> set[str]:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, ProcessCollector, disable_created_metrics, generate_latest
 
+from enid import whole_file
+
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 """Upper bounds of the buckets of everything that is a duration."""
 
@@ -25,8 +27,5 @@ def registry(process: str = "") -> CollectorRegistry:
 
 
 def write(path: Path, metrics: CollectorRegistry) -> None:
-    """To a file that anyone may read, whole or not at all: it is read at any time."""
-    draft = path.with_name(path.name + ".new")
-    draft.write_bytes(generate_latest(metrics))
-    draft.chmod(0o644)
-    draft.replace(path)
+    """To a file that anyone may read."""
+    whole_file.write(path, generate_latest(metrics), 0o644)

@@ -16,9 +16,10 @@ from fabric_lab import Lab, group, port, table, vpc
 
 from enid.netlink import namespaces
 from enid.supervisor.privileges import VPN_UID
+from enid.topology.blocks import ANYWHERE
 from enid.topology.records import Route, Site, TargetKind, VpnLink
 from enid.vpn import charon
-from enid.vpn.ends import EVERYWHERE, End, Tunnel
+from enid.vpn.ends import End, Tunnel
 from enid.vpn.keeper import Stage
 from enid.vpn.player import Player
 from enid.vpn.ways import Ways
@@ -46,7 +47,7 @@ def tunnels(side: int) -> tuple[Tunnel, ...]:
     )
 
 
-GATEWAY = End(LINK.id, None, OFFICE.public_ip, tunnels(1), (EVERYWHERE,))
+GATEWAY = End(LINK.id, None, OFFICE.public_ip, tunnels(1), (ANYWHERE[4],))
 SITE = End(LINK.id, "office", OFFICE.public_ip, tunnels(2), (ip_network("10.0.0.0/16"),), IPv4Address("172.16.0.10"))  # type: ignore[arg-type]
 
 

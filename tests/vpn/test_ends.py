@@ -11,7 +11,8 @@ from sqlalchemy import insert
 from accounts import Account
 from enid.store import status
 from enid.store.tables import sites
-from enid.vpn.ends import EVERYWHERE, End, ends
+from enid.topology.blocks import ANYWHERE
+from enid.vpn.ends import End, ends
 
 OFFICE = "203.0.113.50"
 
@@ -53,7 +54,7 @@ def test_a_connection_has_an_end_here_while_its_gateway_is_attached(world: World
     assert world.ends() == []
     world.attach()
     (end,) = world.ends()
-    assert (end.id, end.pin, end.site, end.behind) == (world.id, world.id, None, (EVERYWHERE,))
+    assert (end.id, end.pin, end.site, end.behind) == (world.id, world.id, None, (ANYWHERE[4],))
     assert end.peers == (IPv4Address(OFFICE),)
     for tunnel, option in zip(end.tunnels, world.made["Options"]["TunnelOptions"], strict=True):
         assert (str(tunnel.gateway), tunnel.key) == (option["OutsideIpAddress"], option["PreSharedKey"])

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from enid.vpn.ends import EVERYWHERE, End, Tunnel
+from enid.topology.blocks import ANYWHERE
+from enid.vpn.ends import End, Tunnel
 from enid.vpn.strongswan import configuration, connection, is_up, missing, secret
 
 TUNNEL = Tunnel("tunnel-1", IPv4Address("198.51.100.1"), IPv4Interface("169.254.10.1/30"), "top.secret")
-GATEWAY = End("vpn-1", None, IPv4Address("203.0.113.50"), (TUNNEL,), (EVERYWHERE,))
+GATEWAY = End("vpn-1", None, IPv4Address("203.0.113.50"), (TUNNEL,), (ANYWHERE[4],))
 SITE = replace(GATEWAY, site="office")
 
 

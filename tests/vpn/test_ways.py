@@ -5,7 +5,8 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from enid.netlink.routes import UNICAST, Route
-from enid.vpn.ends import EVERYWHERE, End, Tunnel
+from enid.topology.blocks import ANYWHERE
+from enid.vpn.ends import End, Tunnel
 from enid.vpn.ways import PROTOCOL, wanted
 
 OFFICE, GATEWAYS = IPv4Address("203.0.113.50"), (IPv4Address("198.51.100.1"), IPv4Address("203.0.113.1"))
@@ -14,7 +15,7 @@ TUNNELS = tuple(
     Tunnel(f"tunnel-{number}", gateway, IPv4Interface(f"169.254.1{number}.2/30"), "key")
     for number, gateway in enumerate(GATEWAYS, 1)
 )
-GATEWAY = End("vpn-1", None, OFFICE, TUNNELS, (EVERYWHERE,))
+GATEWAY = End("vpn-1", None, OFFICE, TUNNELS, (ANYWHERE[4],))
 SITE = End("vpn-1", "office", OFFICE, TUNNELS, (BLOCK,), SOURCE)
 OTHER = End("vpn-2", "office", OFFICE, TUNNELS, (BLOCK, IPv4Network("10.1.0.0/16")), SOURCE)
 INTERNET, TUNNEL, SECOND = 2, 3, 4
@@ -28,7 +29,7 @@ def devices(found: dict[object, Route], destination: object) -> list[int]:
 
 def test_a_gateway_leads_everything_into_its_tunnels_but_what_is_for_the_customer_gateway() -> None:
     found = dict(wanted({GATEWAY: TUNNEL}, INTERNET))
-    assert devices(found, EVERYWHERE) == [TUNNEL, 0]
+    assert devices(found, ANYWHERE[4]) == [TUNNEL, 0]
     assert devices(found, IPv4Network(OFFICE)) == [INTERNET, 0]
 
 
@@ -42,7 +43,7 @@ def test_a_site_leads_the_vpc_into_its_tunnels_and_sends_from_its_own_address() 
 
 def test_without_a_link_packets_go_nowhere() -> None:
     found = dict(wanted({GATEWAY: 0}, 0))
-    assert devices(found, EVERYWHERE) == devices(found, IPv4Network(OFFICE)) == [0]
+    assert devices(found, ANYWHERE[4]) == devices(found, IPv4Network(OFFICE)) == [0]
 
 
 def test_of_two_that_lead_to_the_same_block_the_first_has_it() -> None:

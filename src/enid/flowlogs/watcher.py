@@ -17,6 +17,7 @@ from pathlib import Path
 
 import structlog
 
+from enid import whole_file
 from enid.fabric.linux.names import vpc_pin
 from enid.flowlogs import delivery, header, record
 from enid.flowlogs.subjects import FlowLog, Interface, interfaces, vpcs
@@ -194,10 +195,7 @@ class Watcher:
                 records[each][self._path(each, interface, start)].append(line)
 
     def _set_mark(self) -> None:
-        """Whole or not at all: a kill comes at any time."""
-        draft = self._mark.with_suffix(".new")
-        draft.write_text(str(self._window.start))
-        draft.replace(self._mark)
+        whole_file.write(self._mark, str(self._window.start).encode())
 
     def _own_up(self) -> None:
         """A process before this one was killed: nobody counted since its last window closed."""

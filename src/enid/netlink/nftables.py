@@ -126,6 +126,11 @@ def add_table(table: str) -> bytes:
     return _message(_NEWTABLE, CREATE, text(1, table))
 
 
+def renew_table(table: str) -> list[bytes]:
+    """An empty one, whether it is there or not."""
+    return [add_table(table), delete_table(table), add_table(table)]
+
+
 def delete_table(table: str) -> bytes:
     return _message(_DELTABLE, 0, text(1, table))
 

@@ -18,6 +18,7 @@ from typing import IO
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from enid import whole_file
 from enid.settings import PROCESSES, Settings
 from enid.supervisor import roles
 from enid.supervisor.bootstrap import clear_run_dir, prepare
@@ -139,11 +140,8 @@ class Supervisor:
         self._write_number(self._settings.run_dir / f"{role}.pid", pid)
 
     def _write_number(self, path: Path, number: int) -> None:
-        """Whole or not at all: others read it at any time, the API's user too."""
-        draft = path.with_name(path.name + ".new")
-        draft.write_text(f"{number}\n")
-        draft.chmod(0o644)
-        draft.replace(path)
+        """For the API's user, too."""
+        whole_file.write(path, f"{number}\n".encode(), 0o644)
 
     def _wait(self) -> None:
         """Sleep until a signal; reap whoever ended, adopted orphans too; start a child again."""

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
+from enid import whole_file
 from enid.guest.records import birth, host_boot
 from enid.vpn.confinement import become_strongswan
 from enid.vpn.ends import End
@@ -214,7 +215,4 @@ def _read(directory: Path) -> Record:
 
 
 def _write(directory: Path, record: Record) -> None:
-    """Whole or not at all."""
-    draft = directory / "record.new"
-    draft.write_text(json.dumps(asdict(record)))
-    draft.replace(directory / "record.json")
+    whole_file.write(directory / "record.json", json.dumps(asdict(record)).encode())

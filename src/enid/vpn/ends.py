@@ -12,8 +12,8 @@ from sqlalchemy import Connection, select
 
 from enid.fabric.linux.names import site_pin, tunnels_pin
 from enid.store import tables as t
-
-EVERYWHERE = IPv4Network("0.0.0.0/0")
+from enid.topology.blocks import ANYWHERE
+from enid.topology.records import Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class End:
     customer: IPv4Address
     """The customer gateway's address."""
     tunnels: tuple[Tunnel, ...]
-    behind: tuple[IPv4Network, ...]
+    behind: tuple[Network, ...]
     """What the tunnels lead to."""
     source: IPv4Address | None = None
     """What this end itself sends from."""
@@ -98,7 +98,7 @@ def _blocks(db: Connection, vpcs: set[str]) -> defaultdict[str, list[IPv4Network
 
 def _both(row: Any, blocks: list[IPv4Network]) -> Iterator[End]:
     customer = IPv4Address(row.ip_address)
-    yield End(row.id, None, customer, _tunnels(row, 0), (EVERYWHERE,))
+    yield End(row.id, None, customer, _tunnels(row, 0), (ANYWHERE[4],))
     if row.network is not None:
         own = IPv4Address(row.host_ip) if ":" not in row.host_ip else None
         yield End(row.id, row.name, customer, _tunnels(row, 1), tuple(sorted(blocks)), own)

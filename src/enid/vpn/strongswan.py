@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from enid.fabric.linux.names import STRONGSWAN
-from enid.vpn.ends import EVERYWHERE, End, Tunnel
+from enid.topology.blocks import ANYWHERE
+from enid.vpn.ends import End, Tunnel
 
 PROGRAM = "/usr/sbin/charon-systemd"
 """The IKE daemon. It needs no systemd."""
@@ -108,8 +109,8 @@ def connection(end: End, tunnel: Tunnel) -> Message:
     ike, esp = (_OFFERED_IKE, _OFFERED_ESP) if begins else (_TAKEN_IKE, _TAKEN_ESP)
     child = {
         "mode": "tunnel",
-        "local_ts": [str(EVERYWHERE)],
-        "remote_ts": [str(EVERYWHERE)],
+        "local_ts": [str(ANYWHERE[4])],
+        "remote_ts": [str(ANYWHERE[4])],
         "esp_proposals": esp,
         "rekey_time": f"{ESP_LIFETIME - REKEY_MARGIN}s",
         "life_time": f"{ESP_LIFETIME}s",

@@ -12,6 +12,7 @@ from ipaddress import IPv4Network
 
 from enid.fabric.linux.names import INTERNET, UPPER, is_tunnel
 from enid.fabric.linux.node import RouteKey, key_of
+from enid.fabric.linux.routing import LAST_RESORT
 from enid.netlink import addresses, links, routes
 from enid.netlink.addresses import Interface
 from enid.netlink.routes import MAIN, UNREACHABLE, Route
@@ -22,8 +23,6 @@ from enid.vpn.ends import End
 PROTOCOL = 86
 """Routing protocol number: ours, and nobody's in iproute2's list."""
 _INSIDE = IPv4Network("169.254.0.0/16")
-_LAST_RESORT = 1 << 20
-"""A metric."""
 
 
 def wanted(devices: Mapping[End, int], internet: int) -> dict[RouteKey, Route]:
@@ -45,7 +44,7 @@ def wanted(devices: Mapping[End, int], internet: int) -> dict[RouteKey, Route]:
 
 def _announce(found: dict[RouteKey, Route], route: Route) -> None:
     """What leads nowhere when its link is gone does not take another way."""
-    nowhere = Route(route.destination, kind=UNREACHABLE, metric=_LAST_RESORT, protocol=PROTOCOL)
+    nowhere = Route(route.destination, kind=UNREACHABLE, metric=LAST_RESORT, protocol=PROTOCOL)
     for each in (nowhere, route):
         if each is nowhere or each.device:
             found.setdefault(key_of(each), each)

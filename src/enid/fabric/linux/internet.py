@@ -67,9 +67,7 @@ class Internet:
         address = nft.version(4) + nft.destination(4) + nft.equal(names.HOST_ADDRESS.packed)
         self.node.netfilter.commit(
             [
-                nftables.add_table(_TABLE),
-                nftables.delete_table(_TABLE),
-                nftables.add_table(_TABLE),
+                *nftables.renew_table(_TABLE),
                 nftables.add_base_chain(_TABLE, "untracked", "filter", PREROUTING, -300, ACCEPT),
                 nftables.add_rule(_TABLE, "untracked", from_host, nft.accept()),
                 nftables.add_rule(_TABLE, "untracked", address, nft.accept()),

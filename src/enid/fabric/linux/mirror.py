@@ -11,7 +11,7 @@ import hashlib
 import zlib
 from collections import Counter
 from collections.abc import Mapping
-from ipaddress import IPv4Address, IPv4Network, ip_interface
+from ipaddress import IPv4Address, ip_interface
 from pathlib import Path
 
 import structlog
@@ -27,6 +27,7 @@ from enid.netlink.classifiers import add_clsact, set_egress
 from enid.netlink.message import hardware
 from enid.netlink.nftables import NETDEV, in_family
 from enid.netlink.routes import Route
+from enid.topology.blocks import ANYWHERE
 from enid.topology.records import Mirror, Port
 
 log = structlog.get_logger()
@@ -43,7 +44,6 @@ _SETTINGS: Mapping[str, int] = {
     "net/ipv6/conf/all/disable_ipv6": 1,
     "net/ipv6/conf/default/disable_ipv6": 1,
 }
-_EVERYWHERE = IPv4Network("0.0.0.0/0")
 
 
 class MirrorPlace:
@@ -78,7 +78,7 @@ class MirrorPlace:
         self._cut(session.length)
         device, gateway = self.node.links[_WIRE], UPPER[4]
         self.node.neighbours.announce([((device, gateway), wire_mac(self.link, "upper"))])
-        default = Route(_EVERYWHERE, device=device, gateway=gateway, onlink=True)
+        default = Route(ANYWHERE[4], device=device, gateway=gateway, onlink=True)
         self.node.routes.announce([(key_of(default), default)])
         self.node.addresses.announce([(ip_interface(source), True)])
         self.node.settle(everything=True)

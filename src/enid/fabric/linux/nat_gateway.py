@@ -10,7 +10,7 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from ipaddress import IPv4Address, IPv4Network, ip_interface
+from ipaddress import IPv4Address, ip_interface
 from pathlib import Path
 
 from enid.fabric.linux import names
@@ -22,6 +22,7 @@ from enid.netlink import conntrack, links, nftables
 from enid.netlink import expressions as nft
 from enid.netlink.nftables import ACCEPT, FORWARD, INPUT, IPV4, MARK, POSTROUTING, Key, Set
 from enid.netlink.routes import Route
+from enid.topology.blocks import ANYWHERE
 from enid.topology.records import Port
 
 IDLE = 350
@@ -37,7 +38,6 @@ _SETTINGS: Mapping[str, int] = {
     "net/netfilter/nf_conntrack_tcp_loose": 0,
 }
 _ICMP, _TCP, _UDP = 1, 6, 17
-_EVERYWHERE = IPv4Network("0.0.0.0/0")
 
 
 class NatGateway:
@@ -61,7 +61,7 @@ class NatGateway:
         self.node.shapes[port.device] = Shape(port.mac.lower(), PORT_MTU)
         former = {interface.ip for interface in self.node.addresses.held}
         self.node.neighbours.announce([((device, gateway), names.mac(names.vpc_pin(port.vpc_id)))])
-        default = Route(_EVERYWHERE, device=device, gateway=gateway, onlink=True)
+        default = Route(ANYWHERE[4], device=device, gateway=gateway, onlink=True)
         self.node.routes.announce([(key_of(default), default)])
         self.node.addresses.announce((ip_interface(address), True) for address in own)
         self.node.settle(everything=True)

@@ -21,7 +21,7 @@ from enid.topology.records import Address, Route, RouteTable, Subnet, TargetKind
 
 _SUBNET_PRIORITY, _INSIDE_PRIORITY, _LOCAL_PRIORITY, _TABLE_PRIORITY = 3, 5, 10, 20
 _INSIDE = 0x80000000
-_LAST_RESORT = 1 << 20
+LAST_RESORT = 1 << 20
 """Metric of the route that is left when an instance dies and takes the better one along: a black hole, as AWS has it,
 not whatever wider route there is."""
 _MARK_MASK = ~(TRANSIT | PORT) & 0xFFFFFFFF
@@ -122,4 +122,4 @@ def _routes(route: Route, table: int, resolve: Resolve) -> Iterator[KernelRoute]
     onlink = not hop.gateway.is_link_local
     yield KernelRoute(route.destination, table, device=hop.device, gateway=hop.gateway, onlink=onlink)
     if route.kind is TargetKind.PORT:
-        yield KernelRoute(route.destination, table, kind=UNREACHABLE, metric=_LAST_RESORT)
+        yield KernelRoute(route.destination, table, kind=UNREACHABLE, metric=LAST_RESORT)

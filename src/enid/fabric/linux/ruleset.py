@@ -132,9 +132,7 @@ _TOLD_BY_ROUTERS = ((4, 3, 4), (4, 11, 0), (4, 11, 1), (6, 2, 0), (6, 3, 0), (6,
 """IP version, ICMP type and code of: too big, took too long."""
 _BEFORE_FRAGMENTS = -450
 """Are put together: the kernel's NF_IP_PRI_RAW_BEFORE_DEFRAG."""
-_LINK_LOCAL = bytes.fromhex("fe80") + bytes(14)
 _LINK_LOCAL4 = bytes((169, 254, 0, 0))
-_LINK_LOCAL_MASK = bytes.fromhex("ffc0") + bytes(14)
 
 
 def prefix_mask(version: int) -> bytes:
@@ -229,9 +227,7 @@ def _source() -> list[bytes]:
         *delegated,
         _rule("source", nft.iifname(), nft.lookup_value("unchecked"), nft.set_mark(), nft.goto("unchecked_source")),
         *peers,
-        _rule(
-            "source", nft.version(6), nft.source(6), nft.masked(_LINK_LOCAL_MASK), nft.equal(_LINK_LOCAL), nft.accept()
-        ),
+        _rule("source", nft.version(6), solicitations.FROM_LINK, nft.accept()),
         # Duplicate address detection is not needed.
         _rule("source", nft.version(6), nft.source(6), nft.equal(bytes(16)), nft.drop()),
         _rule("source", nft.version(4), nft.source(4), nft.equal(bytes(4)), nft.drop()),

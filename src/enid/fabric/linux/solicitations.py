@@ -25,7 +25,7 @@ _LINK_LOCAL, _LINK_LOCAL_MASK = IPv6Address("fe80::").packed, IPv6Address("ffc0:
 _MULTICAST, _MULTICAST_MASK = IPv6Address("ff00::").packed, IPv6Address("ff00::").packed
 
 _FROM_NOBODY = nft.source(6) + nft.equal(_NOBODY)
-_FROM_LINK = nft.source(6) + nft.masked(_LINK_LOCAL_MASK) + nft.equal(_LINK_LOCAL)
+FROM_LINK = nft.source(6) + nft.masked(_LINK_LOCAL_MASK) + nft.equal(_LINK_LOCAL)
 _SOLICITS = nft.icmp_type(6, 133, 0)
 _LEASES = nft.l4proto() + nft.equal(bytes((UDP,))) + nft.dport() + nft.equal(DHCP6.to_bytes(2, "big"))
 
@@ -45,8 +45,8 @@ def admitted(source: str) -> list[bytes]:
     untracked = nft.notrack() + nft.accept()
     return [
         add_chain(TABLE, "solicits"),
-        _rule("solicits", _FROM_LINK, _to(_SERVERS), _LEASES, nft.rewrite6(_TO, destination=True), untracked),
-        _rule("solicits", _FROM_LINK, solicits, nft.rewrite6(_NOBODY, destination=False), untracked),
+        _rule("solicits", FROM_LINK, _to(_SERVERS), _LEASES, nft.rewrite6(_TO, destination=True), untracked),
+        _rule("solicits", FROM_LINK, solicits, nft.rewrite6(_NOBODY, destination=False), untracked),
         _rule("solicits", _FROM_NOBODY, solicits, untracked),
         _rule(source, nft.version(6), many, nft.jump("solicits")),
     ]
@@ -69,4 +69,4 @@ def answered(chain: str, forged: bytes, unwanted: bytes) -> list[bytes]:
     ]
 
 
-_QUESTIONS = (_FROM_LINK + _to(_TO) + _LEASES, _FROM_NOBODY + _SOLICITS)
+_QUESTIONS = (FROM_LINK + _to(_TO) + _LEASES, _FROM_NOBODY + _SOLICITS)

@@ -72,9 +72,7 @@ class TunnelsPlace:
         tunnel = names.TUNNEL.encode()  # whatever number follows
         self.node.netfilter.commit(
             [
-                nftables.add_table(table),
-                nftables.delete_table(table),
-                nftables.add_table(table),
+                *nftables.renew_table(table),
                 nftables.add_base_chain(table, chain, "filter", FORWARD, 0, ACCEPT),
                 nftables.add_rule(
                     table, chain, nft.iifname(), nft.equal(wire), nft.oifname(), nft.equal(tunnel), nft.accept()

@@ -14,6 +14,8 @@ from binascii import Error
 from collections.abc import Callable
 from pathlib import Path
 
+from enid import whole_file
+
 LONGEST = 21600
 """Seconds a token may live: six hours."""
 _LENGTH = 40
@@ -22,10 +24,7 @@ _LENGTH = 40
 def key(path: Path) -> bytes:
     """The signing key kept at ``path``, made at the first use."""
     if not path.exists():
-        draft = path.with_suffix(".new")
-        draft.touch(mode=0o600)
-        draft.write_bytes(os.urandom(32))
-        draft.replace(path)
+        whole_file.write(path, os.urandom(32), 0o600)
     return path.read_bytes()
 
 
